@@ -1,0 +1,1 @@
+typedef int kw_empty_unit;

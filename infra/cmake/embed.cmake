@@ -1,0 +1,13 @@
+# Writes the SQL files as one C array of struct kw_migration, in order of file name.
+list(SORT FILES)
+set(text "#include \"pg/migrate.h\"\n\nextern const struct kw_migration ${NAME}[];\nconst struct kw_migration ${NAME}[] = {\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(base ${file} NAME)
+  file(READ ${file} sql)
+  string(REPLACE "\\" "\\\\" sql "${sql}")
+  string(REPLACE "\"" "\\\"" sql "${sql}")
+  string(REPLACE "\n" "\\n\"\n\t  \"" sql "${sql}")
+  string(APPEND text "\t{ \"${base}\",\n\t  \"${sql}\" },\n")
+endforeach()
+string(APPEND text "\t{ 0 }\n};\n")
+file(WRITE ${OUT} "${text}")
