@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# What a checkout needs of the machine: Debian packages, and the jars of Apache Kafka. Needs lib.sh.
+
+as_root() {
+	if [ "$EUID" -eq 0 ]; then
+		"$@"
+	else
+		command -v sudo >/dev/null || die "packages are missing; run ./karwan install as root"
+		sudo "$@"
+	fi
+}
+
+has_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+can_have_package() { apt-cache show "$1" >/dev/null 2>&1; }
+
+# missing_packages COMMAND: for each line of packages.txt of which nothing is installed, the first choice that passes.
+missing_packages() {
+	local line choice choices found
+	while read -r line; do
+		IFS='|' read -ra choices <<<"$line"
+		found=
+		for choice in "${choices[@]}"; do
+			! has_package "$choice" || continue 2
+		done
+		for choice in "${choices[@]}"; do
+			[ -n "$found" ] || ! "$1" "$choice" || found=$choice
+		done
+		echo "${found:-${choices[0]}}"
+	done < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$DEV/packages.txt")
+}
+
+# Packages come without services of their own: policy-rc.d forbids their start, PostgreSQL makes no cluster, and
+# what would start at the next boot is disabled.
+install_packages() {
+	local missing
+	command -v dpkg-query >/dev/null || die "this is no Debian: install the packages of infra/dev/packages.txt by hand"
+	mapfile -t missing < <(missing_packages true)
+	[ "${#missing[@]}" -gt 0 ] || return 0
+	say "installing: ${missing[*]}"
+	as_root apt-get -q update >>"$LOCAL/logs/install.log" 2>&1 || die "apt-get update failed: $LOCAL/logs/install.log"
+	mapfile -t missing < <(missing_packages can_have_package)
+	as_root bash "$DEV/apt-quietly" "${missing[@]}" >>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
+		tail -n 15 "$LOCAL/logs/install.log" >&2
+		die "packages could not be installed: $LOCAL/logs/install.log"
+	}
+}
+
+# Outside every data folder, so that no wipe takes them.
+install_kafka() {
+	local pom=$ROOT/infra/kafka/pom.xml jars
+	place "$LOCAL/kafka"
+	jars=$(realpath "$LOCAL/kafka")
+	! cmp -s "$pom" "$jars/complete" || return 0
+	say "fetching Apache Kafka"
+	rm -rf "${jars:?}"/*
+	mvn -B -q -f "$pom" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars" \
+		>>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
+		tail -n 15 "$LOCAL/logs/install.log" >&2
+		die "Apache Kafka's jars could not be fetched: $LOCAL/logs/install.log"
+	}
+	chmod -R a+rX "$jars"
+	cp "$pom" "$jars/complete"
+}
+
+install_all() {
+	mkdir -p "$LOCAL/logs"
+	install_packages
+	install_kafka
+}
