@@ -4,9 +4,18 @@
 
 declare -A PORT=() # name of a program -> its port in this run
 
+anything_runs() {
+	local file
+	for file in "$DATA"/*/pid "$RUN"/run/*.pid; do
+		is_gone "$file" || return 0
+	done
+	return 1
+}
+
 # take_ports NAME…: the ports that the run had before, where nobody took one since; new ones for the others.
 take_ports() {
-	local name port
+	local name port runs=''
+	! anything_runs || runs=1
 	PORT=()
 	if [ -e "$RUN/ports" ]; then
 		while read -r name port; do
@@ -14,7 +23,7 @@ take_ports() {
 		done <"$RUN/ports"
 	fi
 	for name in "$@"; do
-		if [ -z "${PORT[$name]:-}" ] || { is_gone "$(pid_file "$name")" && ! port_is_free "${PORT[$name]}"; }; then
+		if [ -z "${PORT[$name]:-}" ] || { [ -z "$runs" ] && ! port_is_free "${PORT[$name]}"; }; then
 			PORT[$name]=$(free_port)
 		fi
 	done
@@ -25,13 +34,6 @@ take_ports() {
 
 # server NAME VERB: one of the server scripts, on this run's folder and port.
 server() { "$DEV/$1-server" "$DATA/$1" "${PORT[$1]}" "$2"; }
-
-pid_file() {
-	case "$1" in
-	postgres | redis | kafka) echo "$DATA/$1/pid" ;;
-	*) echo "$RUN/run/$1.pid" ;;
-	esac
-}
 
 # open_run DIR: everything below works on the run in DIR.
 open_run() {
@@ -91,22 +93,13 @@ start_server() {
 	server "$1" start
 }
 
-stop_server() { server "$1" stop; }
-
-# The servers for tests: started here, stopped by test_servers_down, nobody restarts them.
+# The servers for tests: nobody restarts them, throw_away ends them.
 test_servers_up() {
 	open_run "$1"
 	take_ports postgres redis kafka
 	in_parallel start_server postgres redis kafka || die "the servers in $RUN did not start"
 	make_roles roles.sql
 	place "$RUN/tests"
-}
-
-test_servers_down() {
-	[ -e "$1/ports" ] || return 0
-	open_run "$1"
-	take_ports
-	in_parallel stop_server postgres redis kafka
 }
 
 # What the tests are told. No name begins with KARWAN_: those are the programs' own.

@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# A run's secrets, one file each in secrets/, made once and then kept; and the partners file that names them.
+# Needs lib.sh, servers.sh.
+
+# make_secret NAME COMMAND…: what COMMAND prints, one line.
+make_secret() {
+	local file=$RUN/secrets/$1
+	shift
+	[ -e "$file" ] || (umask 077 && "$@" >"$file.new" && mv "$file.new" "$file")
+}
+
+# Standard Webhooks: base64 after the prefix.
+webhook_secret() { echo "whsec_$(openssl rand -base64 32)"; }
+# Stripe's look the same and are used as they stand.
+stripe_secret() { echo "whsec_$(secret 16)"; }
+
+make_secrets() {
+	local name
+	for name in pavilion dibs ahaan courier-a courier-b; do
+		make_secret "$name" webhook_secret
+	done
+	make_secret shopify-demo secret 16
+	make_secret stripe-demo stripe_secret
+	make_secret operator secret 32
+	make_secret national-id-key secret 32
+	make_secret national-id-hash-key secret 32
+}
+
+# The couriers' addresses follow the run's ports; the rest of an existing file is its owner's.
+make_partners() {
+	local file=$RUN/partners.json
+	[ -e "$file" ] || cp "$DEV/partners.json" "$file"
+	jq --arg a "http://127.0.0.1:${PORT[courier-a]}" --arg b "http://127.0.0.1:${PORT[courier-b]}" '
+		(.couriers[] | select(.name == "courier-a") | .url) = $a |
+		(.couriers[] | select(.name == "courier-b") | .url) = $b' "$file" >"$file.new"
+	mv "$file.new" "$file"
+}

@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# The verbs with a run of their own that is thrown away: demo and test. Needs run.sh, install.sh, build.sh.
+
+# end_process FILE: at once. PostgreSQL is asked, so that it removes its shared memory.
+end_process() {
+	local pid
+	pid=$(pid_in "$1") || return 0
+	if [ "$(cat "/proc/$pid/comm")" = postgres ]; then
+		stop_pid "$1" QUIT 10
+	else
+		stop_pid "$1" KILL 10
+	fi
+}
+
+# throw_away: whatever happened, no process and no folder of this run is left. Supervisors first: they restart.
+throw_away() {
+	local pattern file
+	trap - EXIT
+	trap '' INT TERM
+	for pattern in '*.supervisor.pid' '*.pid' pid; do
+		while read -r file; do
+			end_process "$file"
+		done < <(find "$RUN/run" "$DATA" "$RUN/tests/" -name "$pattern" 2>/dev/null)
+	done
+	unplace "$RUN/data"
+	unplace "$RUN/tests"
+	rm -rf "$RUN"
+}
+
+trap_throw_away() {
+	trap "$1" EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+}
+
+demo_end() {
+	local code=$?
+	[ "$code" -eq 0 ] || keep_logs demo
+	stop_run || true
+	throw_away
+	exit "$code"
+}
+
+# keep_logs NAME: the logs of a run that failed.
+keep_logs() {
+	local to=$LOCAL/logs/$1 log
+	rm -rf "$to"
+	mkdir -p "$to"
+	cp "$RUN"/logs/* "$to/" 2>/dev/null || true
+	for log in "$DATA"/*/log; do
+		[ ! -e "$log" ] || cp "$log" "$to/$(basename "$(dirname "$log")").log"
+	done
+	say "logs: $to"
+}
+
+# demo [--kafka] [--json]
+demo() {
+	local option options=()
+	BROKER=dev-broker
+	for option in "$@"; do
+		case "$option" in
+		--kafka) BROKER=kafka ;;
+		--json) options+=(--json) ;;
+		*) die "usage: ./karwan demo [--kafka] [--json]" ;;
+		esac
+	done
+	install_all
+	build release
+	open_run "$(mktemp -d "$LOCAL/demo.XXXXXX")"
+	trap_throw_away demo_end
+	start_run
+	local settings
+	mapfile -t settings <"$RUN/env"
+	env "${settings[@]}" BIN_DIR="$BIN" RUN_DIR="$RUN" TOPICS_FILE="$ROOT/schemas/topics.json" \
+		"$ROOT/infra/simulators/demo" "${options[@]}"
+}
+
+test_end() {
+	local code=$?
+	[ "$code" -eq 0 ] || keep_logs test
+	throw_away
+	exit "$code"
+}
+
+# run_tests [CTEST OPTION…]: the last thing printed is ctest's summary.
+run_tests() {
+	install_all
+	build dev
+	open_run "$(mktemp -d "$LOCAL/test-run.XXXXXX")"
+	trap_throw_away test_end
+	say "starting PostgreSQL, Redis and Kafka"
+	test_servers_up "$RUN"
+	eval "$(test_servers_env "$RUN")"
+	(cd "$ROOT" && ctest --preset dev --output-on-failure -j2 --no-tests=error "$@")
+}
