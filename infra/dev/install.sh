@@ -37,7 +37,7 @@ install_packages() {
 	mapfile -t missing < <(missing_packages true)
 	[ "${#missing[@]}" -gt 0 ] || return 0
 	say "installing: ${missing[*]}"
-	as_root apt-get -q update >>"$LOCAL/logs/install.log" 2>&1 || die "apt-get update failed: $LOCAL/logs/install.log"
+	as_root apt-get -q update >>"$LOCAL/logs/install.log" 2>&1 || say "apt-get update had errors, going on: $LOCAL/logs/install.log"
 	mapfile -t missing < <(missing_packages can_have_package)
 	as_root bash "$DEV/apt-quietly" "${missing[@]}" >>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
 		tail -n 15 "$LOCAL/logs/install.log" >&2

@@ -35,7 +35,7 @@ trap_throw_away() {
 
 demo_end() {
 	local code=$?
-	[ "$code" -eq 0 ] || keep_logs demo
+	[ "$code" -eq 0 ] || { keep_logs demo && say "logs: $LOCAL/logs/demo"; }
 	stop_run || true
 	throw_away
 	exit "$code"
@@ -50,7 +50,6 @@ keep_logs() {
 	for log in "$DATA"/*/log; do
 		[ ! -e "$log" ] || cp "$log" "$to/$(basename "$(dirname "$log")").log"
 	done
-	say "logs: $to"
 }
 
 # demo [--kafka] [--json]
@@ -88,7 +87,7 @@ run_tests() {
 	build dev
 	open_run "$(mktemp -d "$LOCAL/test-run.XXXXXX")"
 	trap_throw_away test_end
-	say "starting PostgreSQL, Redis and Kafka"
+	say "starting PostgreSQL, Redis and Kafka (if a test fails, their logs are in $LOCAL/logs/test)"
 	test_servers_up "$RUN"
 	eval "$(test_servers_env "$RUN")"
 	(cd "$ROOT" && ctest --preset dev --output-on-failure -j2 --no-tests=error "$@")
