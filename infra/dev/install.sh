@@ -11,7 +11,7 @@ as_root() {
 }
 
 has_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-can_have_package() { apt-cache show "$1" >/dev/null 2>&1; }
+can_have_package() { [[ $(apt-cache policy "$1") =~ Candidate:\ [0-9] ]]; }
 
 # missing_packages COMMAND: for each line of packages.txt of which nothing is installed, the first choice that passes.
 missing_packages() {
