@@ -1,1 +1,516 @@
-typedef int kw_empty_unit;
+/* A batch: judges places, decodes, runs the handlers in one transaction, isolates what fails.
+ * Consumer thread only. */
+#include "flow/impl.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+
+#define REWIND_FIRST 1000
+
+enum { MOVE_OFFSETS, FIND_OFFSET, INSERT_BATCH };
+
+static const struct kw_stmt stmts[] = {
+	[MOVE_OFFSETS] = { "SELECT move_offsets($1::text, $2::text[], $3::int[], $4::bigint[], "
+			   "$5::bigint[], $6::bigint[], "
+			   "$7::timestamptz[], $8::int[], $9::bigint[])" },
+	[FIND_OFFSET] = { "SELECT next_offset, place_number FROM offsets "
+			  "WHERE grp = $1::text AND topic = $2::text AND partition = $3::int FOR "
+			  "UPDATE" },
+	[INSERT_BATCH] = { "INSERT INTO batches (now, messages, events, ranges) "
+			   "VALUES ($1::timestamptz, $2::int, $3::int, $4::text)" },
+};
+
+/* One message of the batch and what becomes of it. */
+struct item {
+	const struct kw_message *m;
+	struct kw_part *part;
+	const struct kw_topic_row *row; /* NULL: nobody here wants it */
+	struct kw_envelope envelope;
+	bool dead;
+	int attempts;
+	struct kw_err err;
+};
+
+/* The new contents of one offset row. */
+struct move {
+	const char *topic;
+	int partition, epoch;
+	int64_t expected, next, hash, number;
+	kw_time time;
+	struct kw_part *part;
+	struct kw_place place;
+};
+
+static const struct kw_col move_cols[] = {
+	KW_COL_TEXT(struct move, topic),
+	KW_COL_INT(struct move, partition),
+	KW_COL_I64(struct move, expected),
+	KW_COL_I64(struct move, next),
+	KW_COL_I64(struct move, hash),
+	KW_COL_TIME(struct move, time),
+	KW_COL_INT(struct move, epoch),
+	KW_COL_I64(struct move, number),
+	KW_COL_END,
+};
+
+/* A transaction over items[0 .. n). */
+struct run {
+	struct kw_runner *r;
+	struct kw_batch b;
+	struct item *items;
+	size_t n;
+	struct move *moves;
+	size_t n_moves;
+};
+
+/* ---- the transaction ---- */
+
+static struct move *find_move(struct run *run, const struct item *it)
+{
+	for (size_t i = 0; i < run->n_moves; i++)
+		if (run->moves[i].part == it->part)
+			return &run->moves[i];
+	struct move *move = &run->moves[run->n_moves++];
+	*move = (struct move) {
+		.topic = it->part->topic,
+		.partition = it->part->partition,
+		.part = it->part,
+		.expected = it->part->row_offset,
+		.next = it->part->next_offset,
+		.hash = (int64_t)it->part->last_hash,
+		.time = it->part->last_time,
+		.place = it->part->place,
+	};
+	return move;
+}
+
+/* Sums the items up to one move per partition. */
+static void plan_moves(struct run *run)
+{
+	run->moves = kw_new(run->b.arena, struct move, run->n);
+	run->n_moves = 0;
+	for (size_t i = 0; i < run->n; i++) {
+		const struct item *it = &run->items[i];
+		struct move *move = find_move(run, it);
+
+		if (it->m->offset + 1 > move->next) {
+			move->next = it->m->offset + 1;
+			move->hash = (int64_t)kw_message_hash(it->m);
+			move->time = it->m->time;
+		}
+		if (it->envelope.place.epoch > 0)
+			move->place = it->envelope.place;
+	}
+	for (size_t i = 0; i < run->n_moves; i++) {
+		run->moves[i].epoch = run->moves[i].place.epoch;
+		run->moves[i].number = run->moves[i].place.number;
+	}
+}
+
+static enum kw_rc move_offsets(struct run *run, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(run->b.arena);
+
+	kw_args_text(&args, run->r->group);
+	kw_args_rows(&args, move_cols, run->moves, run->n_moves, sizeof(*run->moves));
+	return kw_pg_exec(run->b.pg, &stmts[MOVE_OFFSETS], &args, NULL, err);
+}
+
+/* Decodes the messages of one row and gives them to its handler; what cannot be decoded is marked
+ * dead. */
+static enum kw_rc run_row(struct run *run, const struct kw_topic_row *row, struct kw_err *err)
+{
+	struct kw_batch *b = &run->b;
+	char *in = kw_arena_alloc(b->arena, run->n, row->size);
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n; i++) {
+		struct item *it = &run->items[i];
+		if (it->row != row || it->dead)
+			continue;
+		if (kw_message_decode(row, it->m, &it->envelope, b->arena, in + n * row->size,
+			    &it->err) == KW_OK)
+			n++;
+		else
+			it->dead = true;
+	}
+	return n > 0 ? row->handle(b, in, n, err) : KW_OK;
+}
+
+static enum kw_rc write_dead(struct run *run, struct kw_err *err)
+{
+	struct kw_dead *dead = kw_new(run->b.arena, struct kw_dead, run->n);
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n; i++)
+		if (run->items[i].dead)
+			dead[n++] = (struct kw_dead) { run->items[i].m, run->items[i].attempts,
+				run->items[i].err };
+	return n > 0 ? kw_dead_write(
+			       run->b.pg, run->b.arena, run->r->group, run->b.now, dead, n, err)
+		     : KW_OK;
+}
+
+/* "topic/partition:from-to …" of what this transaction read. */
+static enum kw_rc write_batch_row(struct run *run, struct kw_err *err)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf ranges;
+	struct kw_args args = kw_args_of(run->b.arena);
+
+	kw_buf_init(&ranges, 64 * 1024);
+	for (size_t i = 0; i < run->n_moves; i++)
+		kw_buf_printf(&ranges, "%s%s/%d:%" PRId64 "-%" PRId64, i ? " " : "",
+			run->moves[i].topic, run->moves[i].partition, run->moves[i].expected,
+			run->moves[i].next - 1);
+	kw_args_time(&args, run->b.now);
+	kw_args_int(&args, (int)run->n);
+	kw_args_int(&args, (int)run->b.impl->n_events);
+	kw_args_text(&args, kw_arena_strn(run->b.arena, ranges.p, ranges.n));
+	return kw_pg_exec(run->b.pg, &stmts[INSERT_BATCH], &args, NULL, err);
+}
+
+static enum kw_rc batch_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct run *run = ctx;
+
+	run->b.pg = pg;
+	kw_batch_impl_clear(run->b.impl);
+	KW_TRY(move_offsets(run, err));
+	for (const struct kw_topic_row *row = run->r->config.rows; row->topic; row++)
+		KW_TRY(run_row(run, row, err));
+	KW_TRY(write_dead(run, err));
+	KW_TRY(write_batch_row(run, err));
+	return kw_batch_flush(&run->b, err);
+}
+
+struct offset_now {
+	int64_t next, number;
+};
+
+static const struct kw_col offset_now_cols[] = {
+	KW_COL_I64(struct offset_now, next),
+	KW_COL_I64(struct offset_now, number),
+	KW_COL_END,
+};
+
+static const struct move *changed_move(const struct run *run)
+{
+	for (size_t i = 0; i < run->n_moves; i++)
+		if (run->moves[i].next != run->moves[i].expected ||
+			run->moves[i].number != run->moves[i].part->place.number)
+			return &run->moves[i];
+	return NULL;
+}
+
+/* After a lost COMMIT reply: the row lock waits for the backend that may still be committing. */
+static enum kw_rc batch_landed(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct run *run = ctx;
+	const struct move *move = changed_move(run);
+	struct kw_args args = kw_args_of(run->b.arena);
+	struct offset_now row;
+
+	if (!move)
+		return KW_NOTHING;
+
+	kw_args_text(&args, run->r->group);
+	kw_args_text(&args, move->topic);
+	kw_args_int(&args, move->partition);
+	KW_TRY(kw_pg_fetch_one(
+		pg, &stmts[FIND_OFFSET], &args, offset_now_cols, sizeof(row), &row, err));
+	if (row.next == move->next && row.number == move->number)
+		return KW_OK;
+	return KW_NOTHING;
+}
+
+/* Runs items [from, to) as one transaction, and makes the parts what their rows are now. */
+static enum kw_rc run_items(
+	struct kw_runner *r, kw_time now, struct item *items, size_t n, struct kw_err *err)
+{
+	struct run run = { .r = r, .items = items, .n = n };
+	struct kw_tx tx = { .run = batch_tx, .landed = batch_landed, .ctx = &run };
+	int64_t began = kw_monotonic_us();
+	enum kw_rc rc;
+
+	run.b = (struct kw_batch) {
+		.arena = r->arena, .now = now, .ctx = r->config.ctx, .impl = &r->impl
+	};
+	plan_moves(&run);
+	rc = kw_pg_tx_run(r->pg, &tx, err);
+	if (rc != KW_OK)
+		return rc;
+	for (size_t i = 0; i < run.n_moves; i++) {
+		struct kw_part *part = run.moves[i].part;
+		part->row_offset = part->next_offset = run.moves[i].next;
+		part->last_hash = (uint64_t)run.moves[i].hash;
+		part->last_time = run.moves[i].time;
+		if (part->place.number != run.moves[i].number)
+			part->rewound = 0;
+		part->place = run.moves[i].place;
+	}
+	STAT(r, batches, 1);
+	STAT(r, messages, (int64_t)n);
+	STAT(r, batch_us_sum, kw_monotonic_us() - began);
+	atomic_store_explicit(&r->stats.last_batch, (int64_t)n, memory_order_relaxed);
+	for (size_t i = 0; i < n; i++)
+		if (items[i].dead) {
+			STAT(r, dead_letters, 1);
+			kw_log_err(KW_WARNING, "dead letter", &items[i].err,
+				KW_LS("topic", items[i].m->topic),
+				KW_LI("partition", items[i].m->partition),
+				KW_LI("offset", items[i].m->offset),
+				KW_LS("type", items[i].envelope.type));
+		}
+	if (r->config.on_commit)
+		r->config.on_commit(r->config.commit_ctx);
+	return KW_OK;
+}
+
+/* One by one: what fails alone becomes a dead letter, the rest goes on. counted: each attempt is
+ * committed first, for what kills the process. */
+static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct item *items, size_t n,
+	bool counted, struct kw_err *err)
+{
+	for (size_t i = 0; i < n && !atomic_load(&r->stop); i++) {
+		struct item *it = &items[i];
+		enum kw_rc rc;
+
+		it->attempts = 1;
+		if (counted && it->row && !it->dead) {
+			KW_TRY(kw_attempt_count(
+				r, it->part, it->m->offset, true, &it->attempts, err));
+			if (it->attempts > KW_ALONE_MAX) {
+				it->dead = true;
+				kw_fail_code(&it->err, KW_INVALID, "KILLED_PROCESS",
+					"the process died %d times while it ran this",
+					KW_ALONE_MAX);
+			}
+		}
+		rc = run_items(r, now, it, 1, err);
+		if ((rc == KW_INVALID || rc == KW_CONFLICT) && strcmp(err->code, "KW001") != 0 &&
+			!it->dead) {
+			it->dead = true;
+			it->err = *err;
+			rc = run_items(r, now, it, 1, err);
+		}
+		if (rc != KW_OK)
+			return rc;
+	}
+	return KW_OK;
+}
+
+/* ---- from messages to items ---- */
+
+/* The message before our offset must be the one that the row remembers. false: it is not. */
+static bool verify(struct kw_part *part, const struct kw_message *m)
+{
+	part->verify = false;
+	return m->offset == part->next_offset - 1 && kw_message_hash(m) == part->last_hash;
+}
+
+static bool is_barrier(const struct kw_envelope *e)
+{
+	return e->type && strcmp(e->type, "karwan.epoch.started.v1") == 0;
+}
+
+/* The last place that the batch at hand has taken in this partition. */
+static struct kw_place last_place(const struct kw_part *part, const struct item *items, size_t n)
+{
+	for (size_t i = n; i > 0; i--)
+		if (items[i - 1].part == part && items[i - 1].envelope.place.epoch > 0)
+			return items[i - 1].envelope.place;
+	return part->place;
+}
+
+static int64_t last_offset(const struct kw_part *part, const struct item *items, size_t n)
+{
+	for (size_t i = n; i > 0; i--)
+		if (items[i - 1].part == part)
+			return items[i - 1].m->offset + 1;
+	return part->next_offset;
+}
+
+/* Judges one record of an events topic. GAP: the batch ends before it. A repeat still moves the
+ * offset. */
+static enum kw_place_verdict judge(
+	struct kw_runner *r, struct item *it, const struct item *items, size_t n)
+{
+	struct kw_place last = last_place(it->part, items, n);
+	enum kw_place_verdict verdict = kw_place_judge(it->part->epochs, it->part->n_epochs, last,
+		it->envelope.place, is_barrier(&it->envelope));
+
+	switch (verdict) {
+	case KW_PLACE_NEXT:
+		break;
+	case KW_PLACE_GAP:
+		STAT(r, gaps, 1);
+		kw_log(KW_WARNING, "gap in an events topic: reading again",
+			KW_LS("topic", it->m->topic), KW_LI("partition", it->m->partition),
+			KW_LI("offset", it->m->offset), KW_LI("last", last.number),
+			KW_LI("next", it->envelope.place.number));
+		break;
+	case KW_PLACE_REPEAT:
+	case KW_PLACE_VOID:
+		STAT(r, repeats, 1);
+		it->row = NULL;
+		it->envelope.place = (struct kw_place) { 0 };
+		break;
+	}
+	return verdict;
+}
+
+static enum kw_rc mismatch(
+	struct kw_runner *r, struct kw_part *part, const struct kw_message *m, struct kw_err *err)
+{
+	if (!part->in) {
+		/* the offset was a hint: the place decides, from the beginning of the log */
+		r->gap = part;
+		r->gap_offset = 0;
+		return KW_NOTHING;
+	}
+	return kw_fail_code(err, KW_CONFLICT, "LOG_CHANGED",
+		"%s partition %d: the record at offset %" PRId64
+		" is not the one that was read; nothing is consumed until an "
+		"operator decides: karwanctl accept --topic %s",
+		part->topic, part->partition, m->offset, part->topic);
+}
+
+/* Fills items from messages. NOTHING: the batch ends early (gap). */
+static enum kw_rc make_items(struct kw_runner *r, const struct kw_message *ms, size_t n_ms,
+	struct item *items, size_t *ret_n, struct kw_err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_ms; i++, *ret_n = n) {
+		const struct kw_message *m = &ms[i];
+		struct item *it = &items[n];
+		struct kw_part *part = kw_part_find(r, m->topic, m->partition);
+
+		if (!part)
+			continue;
+		if (part->verify) {
+			if (!verify(part, m))
+				return mismatch(r, part, m, err);
+			continue;
+		}
+		if (part->in && m->offset != last_offset(part, items, n)) {
+			if (m->offset < last_offset(part, items, n))
+				continue;
+			return mismatch(r, part, m, err);
+		}
+		*it = (struct item) { .m = m, .part = part, .attempts = 1 };
+		if (kw_envelope_parse(m, r->arena, &it->envelope, &it->err) != KW_OK) {
+			it->envelope.place = (struct kw_place) { 0 };
+			it->dead = true;
+		} else {
+			it->row = kw_row_find(&r->config, m->topic, it->envelope.type);
+			if (part->in) {
+				it->envelope.place = (struct kw_place) { 0 };
+				if (!it->row) {
+					it->dead = true;
+					kw_fail_code(&it->err, KW_INVALID, "UNKNOWN_TYPE",
+						"unknown type %.100s", it->envelope.type);
+				}
+			} else if (it->envelope.place.epoch == 0) {
+				it->dead = true;
+				kw_fail_code(&it->err, KW_INVALID, "NO_SEQUENCE",
+					"an event without ce_sequence");
+			} else if (judge(r, it, items, n) == KW_PLACE_GAP) {
+				r->gap = part;
+				r->gap_offset = m->offset;
+				if (part->rewound < 0) {
+					/* read from the beginning already: what is missing will be
+					 * sent again, go on without it */
+					r->gap = NULL;
+					it->row = NULL;
+					it->envelope.place = (struct kw_place) { 0 };
+					n++;
+					continue;
+				}
+				return KW_NOTHING;
+			}
+		}
+		if (!it->row && !it->dead)
+			STAT(r, skipped, 1);
+		n++;
+	}
+	return KW_OK;
+}
+
+/* Goes back, further each time, to where the log is whole; rewound < 0: the beginning was reached.
+ */
+static enum kw_rc rewind_gap(struct kw_runner *r, struct kw_err *err)
+{
+	struct kw_position *positions = kw_new(r->arena, struct kw_position, r->n_parts);
+	struct kw_part *gap = r->gap;
+	int64_t low, high, target;
+
+	r->gap = NULL;
+	KW_TRY(kw_consumer_watermarks(
+		r->consumer, gap->topic, gap->partition, 5000, &low, &high, err));
+	gap->rewound = gap->rewound ? gap->rewound * 10 : REWIND_FIRST;
+	target = r->gap_offset - gap->rewound;
+	if (target <= low) {
+		target = low;
+		gap->rewound = -1;
+	}
+	for (size_t i = 0; i < r->n_parts; i++)
+		positions[i] = (struct kw_position) { r->parts[i].topic, r->parts[i].partition,
+			&r->parts[i] == gap
+				? target
+				: r->parts[i].next_offset - (r->parts[i].verify ? 1 : 0) };
+	return kw_consumer_reassign(r->consumer, positions, r->n_parts, err);
+}
+
+/* The first batch of each partition since the start is counted before it runs: has this place
+ * killed us before? */
+static enum kw_rc count_first(struct kw_runner *r, const struct item *items, size_t n,
+	bool *ret_counted, bool *ret_suspect, struct kw_err *err)
+{
+	*ret_counted = *ret_suspect = false;
+	for (size_t i = 0; i < n; i++) {
+		int tries;
+
+		if (items[i].part->marked)
+			continue;
+		KW_TRY(kw_attempt_count(
+			r, items[i].part, items[i].part->next_offset, false, &tries, err));
+		items[i].part->marked = *ret_counted = true;
+		if (tries > 1)
+			*ret_suspect = true;
+	}
+	return KW_OK;
+}
+
+enum kw_rc kw_batch_process(
+	struct kw_runner *r, const struct kw_message *ms, size_t n_ms, struct kw_err *err)
+{
+	struct item *items;
+	size_t n = 0;
+	bool counted, suspect;
+	enum kw_rc rc, made;
+	kw_time now = kw_now(r->config.clock);
+
+	kw_arena_reset(r->arena);
+	items = kw_new(r->arena, struct item, n_ms);
+	made = make_items(r, ms, n_ms, items, &n, err);
+	if (made != KW_OK && made != KW_NOTHING)
+		return made;
+	if (n > 0) {
+		KW_TRY(count_first(r, items, n, &counted, &suspect, err));
+		rc = suspect ? run_alone(r, now, items, n, true, err)
+			     : run_items(r, now, items, n, err);
+		if ((rc == KW_INVALID || rc == KW_CONFLICT) && strcmp(err->code, "KW001") != 0) {
+			STAT(r, retries, 1);
+			rc = run_alone(r, now, items, n, false, err);
+		}
+		if (rc != KW_OK)
+			return rc;
+		if (counted)
+			KW_TRY(kw_attempts_forget(r->pg, r->arena, r->group, err));
+	}
+	return r->gap ? rewind_gap(r, err) : KW_OK;
+}

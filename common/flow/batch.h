@@ -1,10 +1,11 @@
-/* The only consumer loop: a batch of messages is one PostgreSQL transaction (rules 3, 5, 8 and 10 of the design).
- *   move the offset rows · decode · handlers · dead letters · batch row · journal · COMMIT
- * One runner per thread, with its own consumer, connection and arena.
+/* The only consumer loop: a batch of messages is one PostgreSQL transaction (rules 3, 5, 8 and 10
+ * of the design). move the offset rows · decode · handlers · dead letters · batch row · journal ·
+ * COMMIT One runner per thread, with its own consumer, connection and arena.
  *
- * A handler gets all messages of one row of the topic table, in the order of the log, and works on the whole of them with a
- * handful of array statements. Rows are called in the order of the table, so a handler must bear to see a later
- * fact before an earlier one (versions decide). It must be re-runnable; it does not produce, commit, log or read a clock. */
+ * A handler gets all messages of one row of the topic table, in the order of the log, and works on
+ * the whole of them with a handful of array statements. Rows are called in the order of the table,
+ * so a handler must bear to see a later fact before an earlier one (versions decide). It must be
+ * re-runnable; it does not produce, commit, log or read a clock. */
 #ifndef KW_FLOW_BATCH_H
 #define KW_FLOW_BATCH_H
 
@@ -12,15 +13,16 @@
 #include "bus/envelope.h"
 #include "core/clock.h"
 #include "core/id.h"
-#include "json/field.h"
 #include "pg/pg.h"
+#include "json/field.h"
 
-/* What a handler sees around the message; the first member of every message struct, filled by the runner. */
+/* What a handler sees around the message; the first member of every message struct, filled by the
+ * runner. */
 struct kw_meta {
 	const char *topic;
 	int32_t partition;
-	int64_t offset;      /* -1: replayed from a dead letter */
-	kw_time time;        /* append time */
+	int64_t offset; /* -1: replayed from a dead letter */
+	kw_time time;   /* append time */
 	const char *key;
 	const char *type;    /* ce_type */
 	const char *subject; /* entity id */
@@ -37,12 +39,13 @@ struct kw_batch {
 	struct kw_batch_impl *impl;
 };
 
-/* in: array of n structs of the row's size, the first member a struct kw_meta. INVALID, CONFLICT: the messages are then
- * run one by one, and the one that fails alone becomes a dead letter. RETRY: the batch is rolled back and run again. */
+/* in: array of n structs of the row's size, the first member a struct kw_meta. INVALID, CONFLICT:
+ * the messages are then run one by one, and the one that fails alone becomes a dead letter. RETRY:
+ * the batch is rolled back and run again. */
 typedef enum kw_rc kw_batch_fn(struct kw_batch *b, const void *in, size_t n, struct kw_err *err);
 
-/* One row of a service's topic table. A type that is not in the table: on the service's own in topic a dead letter, on others'
- * events topics skipped. */
+/* One row of a service's topic table. A type that is not in the table: on the service's own in
+ * topic a dead letter, on others' events topics skipped. */
 struct kw_topic_row {
 	const char *topic; /* "karwan.orders.in" */
 	const char *type;  /* "karwan.order.submitted.v1" */
@@ -57,40 +60,49 @@ struct kw_event_type {
 	const struct kw_field *fields; /* of the data */
 };
 
-/* Encodes data now, and journals it as the last statement of the transaction. key: the partition's key; cause: whose trace goes on. */
-void kw_emit(struct kw_batch *b, const struct kw_event_type *type, const char *key, const struct kw_uuid *entity, int64_t version,
-	const struct kw_meta *cause, const void *data);
+/* Encodes data now, and journals it as the last statement of the transaction. key: the partition's
+ * key; cause: whose trace goes on. */
+void kw_emit(struct kw_batch *b, const struct kw_event_type *type, const char *key,
+	const struct kw_uuid *entity, int64_t version, const struct kw_meta *cause,
+	const void *data);
 
-/* A side effect to be made after the commit: a row that a leased job takes (flow/lease.h). id is a function of the source: the same id
- * again changes nothing. payload is encoded now. */
-void kw_intend(struct kw_batch *b, const char *kind, const struct kw_uuid *id, const struct kw_uuid *entity, kw_time due,
-	const struct kw_meta *cause, const struct kw_field *fields, const void *payload);
+/* A side effect to be made after the commit: a row that a leased job takes (flow/lease.h). id is a
+ * function of the source: the same id again changes nothing. payload is encoded now. */
+void kw_intend(struct kw_batch *b, const char *kind, const struct kw_uuid *id,
+	const struct kw_uuid *entity, kw_time due, const struct kw_meta *cause,
+	const struct kw_field *fields, const void *payload);
 
 /* What a service tells its flow about itself. */
 struct kw_flow_config {
-	const char *service;     /* "order-routing": ce_source /karwan/<service>, group karwan.<service> */
-	const char *schema;      /* "routing" */
-	const char *in_topic;    /* "karwan.orders.in" */
-	const char *events_topic; /* "karwan.orders.events" */
+	const char
+		*service; /* "order-routing": ce_source /karwan/<service>, group karwan.<service> */
+	const char *schema;              /* "routing" */
+	const char *in_topic;            /* "karwan.orders.in" */
+	const char *events_topic;        /* "karwan.orders.events" */
 	const struct kw_topic_row *rows; /* { 0 }-terminated */
 	const char *brokers, *dsn;
 	const struct kw_topics *topics;
 	const struct kw_clock *clock;
-	size_t batch_max;        /* 0: 1000 messages */
-	int linger_ms;           /* 0: 5 */
-	int session_ms;          /* consumer session time-out, 0: 10000 */
-	void *ctx;               /* b->ctx */
+	size_t batch_max;             /* 0: 1000 messages */
+	void (*on_commit)(void *ctx); /* after each commit that may have emitted: nudges the
+					 publisher; may be NULL */
+	void *commit_ctx;
+	int session_ms; /* consumer session time-out, 0: 10000 */
+	void *ctx;      /* b->ctx */
 };
 
 struct kw_runner;
 
-enum kw_rc kw_runner_open(const struct kw_flow_config *config, struct kw_runner **ret, struct kw_err *err);
+enum kw_rc kw_runner_open(
+	const struct kw_flow_config *config, struct kw_runner **ret, struct kw_err *err);
 void kw_runner_close(struct kw_runner *r);
-/* Runs until kw_runner_stop or a FATAL. In `once` mode: until every assigned partition is read to its end, then OK. */
+/* Runs until kw_runner_stop or a FATAL. In `once` mode: until every assigned partition is read to
+ * its end, then OK. */
 enum kw_rc kw_runner_run(struct kw_runner *r, bool once, struct kw_err *err);
 /* From any thread or a signal handler: the batch at hand is finished. */
 void kw_runner_stop(struct kw_runner *r);
-/* Is it assigned and able to commit? For /readyz and `up`; any thread. ret_why: a constant text when not. */
+/* Is it assigned and able to commit? For /readyz and `up`; any thread. ret_why: a constant text
+ * when not. */
 bool kw_runner_ready(struct kw_runner *r, const char **ret_why);
 
 /* Figures for /metrics; any thread, relaxed reads. */
@@ -101,14 +113,15 @@ struct kw_runner_stats {
 };
 void kw_runner_stats(struct kw_runner *r, struct kw_runner_stats *ret);
 
-/* Runs fn in a transaction of its own with a batch that can emit and intend: the outcome of a leased job, or a timer. No offsets move. fn gets
- * ctx through its own pointer. */
+/* Runs fn in a transaction of its own with a batch that can emit and intend: the outcome of a
+ * leased job, or a timer. No offsets move. fn gets ctx through its own pointer. */
 typedef enum kw_rc kw_outcome_fn(struct kw_batch *b, void *arg, struct kw_err *err);
-enum kw_rc kw_outcome_run(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a, kw_outcome_fn *fn, void *arg,
-	struct kw_err *err);
+enum kw_rc kw_outcome_run(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a,
+	kw_outcome_fn *fn, void *arg, struct kw_err *err);
 
-/* Replays one dead letter (rule 8): its handler, without the place test, marked in the same transaction. DUPLICATE when it was replayed before. */
-enum kw_rc kw_replay(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a, int64_t dead_letter_id,
-	bool dry_run, struct kw_err *err);
+/* Replays one dead letter (rule 8): its handler, without the place test, marked in the same
+ * transaction. DUPLICATE when it was replayed before. */
+enum kw_rc kw_replay(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a,
+	int64_t dead_letter_id, bool dry_run, struct kw_err *err);
 
 #endif

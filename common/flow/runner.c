@@ -1,0 +1,228 @@
+/* The loop of a runner: poll, process, recover; readiness, lag, and the end of `once`. Consumer
+ * thread only. */
+#include "flow/impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/log.h"
+
+#define POLL_MS 100
+#define BACKOFF_MIN_MS 20
+#define BACKOFF_MAX_MS 1000
+
+static void not_ready(struct kw_runner *r, const char *why)
+{
+	atomic_store(&r->why, why);
+	atomic_store(&r->ready, false);
+}
+
+/* Same error again and again is said once in ten seconds. */
+static void say(
+	struct kw_runner *r, enum kw_log_level level, const char *message, const struct kw_err *err)
+{
+	static _Thread_local char last[64];
+	static _Thread_local int64_t said_at;
+	int64_t now = kw_monotonic_us();
+
+	if (strncmp(last, err->reason, sizeof(last) - 1) == 0 && now - said_at < 10 * KW_US_PER_S)
+		return;
+	said_at = now;
+	snprintf(last, sizeof(last), "%s", err->reason);
+	kw_log_err(level, message, err, KW_LS("group", r->group));
+}
+
+static void backoff(int *ms)
+{
+	int wait_ms = *ms / 2 + (int)(kw_monotonic_us() % (*ms / 2 + 1));
+	struct timespec ts = { wait_ms / 1000, (wait_ms % 1000) * 1000000L };
+
+	nanosleep(&ts, NULL);
+	*ms = *ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : *ms * 2;
+}
+
+static void report(struct kw_runner *r, int64_t *last_us)
+{
+	int64_t now = kw_monotonic_us(), lag = 0;
+
+	if (now - *last_us < KW_US_PER_S / 2 || r->n_parts == 0)
+		return;
+	*last_us = now;
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
+	struct kw_position *positions = kw_new(a, struct kw_position, r->n_parts);
+	for (size_t i = 0; i < r->n_parts; i++) {
+		const struct kw_part *part = &r->parts[i];
+		int64_t high = kw_consumer_high(r->consumer, part->topic, part->partition);
+
+		positions[i] =
+			(struct kw_position) { part->topic, part->partition, part->next_offset };
+		if (high > part->next_offset)
+			lag += high - part->next_offset;
+	}
+	kw_consumer_report(r->consumer, positions, r->n_parts);
+	atomic_store_explicit(&r->stats.lag, lag, memory_order_relaxed);
+}
+
+/* once: is every partition read to its end? */
+static bool drained(struct kw_runner *r)
+{
+	struct kw_err err;
+
+	if (r->n_parts == 0 || r->pending)
+		return false;
+	for (size_t i = 0; i < r->n_parts; i++) {
+		int64_t low, high;
+		if (kw_consumer_watermarks(r->consumer, r->parts[i].topic, r->parts[i].partition,
+			    5000, &low, &high, &err) != KW_OK ||
+			r->parts[i].next_offset < high)
+			return false;
+	}
+	return true;
+}
+
+/* What to do after a step that did not go well. OK: go on. */
+static enum kw_rc recover(
+	struct kw_runner *r, enum kw_rc rc, int *backoff_ms, const struct kw_err *err)
+{
+	if (rc == KW_FATAL)
+		return rc;
+	say(r, strcmp(err->code, "LOG_CHANGED") == 0 ? KW_ERROR : KW_WARNING, "batch runner waits",
+		err);
+	STAT(r, retries, 1);
+	if (strcmp(err->code, "EPOCH") == 0)
+		not_ready(r, "the database is not the one that was accepted");
+	else if (strcmp(err->code, "LOG_CHANGED") == 0)
+		not_ready(r, "a topic is not what was read: an operator must accept it");
+	else
+		not_ready(r, "PostgreSQL or Kafka is away");
+	r->pending = r->n_parts > 0;
+	backoff(backoff_ms);
+	return KW_OK;
+}
+
+static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw_err *err)
+{
+	const struct kw_message *ms;
+	struct kw_position fault = { 0 };
+	size_t n = 0;
+	enum kw_rc rc;
+
+	if (kw_consumer_take_lost(r->consumer) && r->n_parts > 0)
+		r->pending = true;
+	if (r->pending)
+		KW_TRY(kw_reload(r, err));
+	rc = kw_consumer_poll(r->consumer, POLL_MS, r->config.batch_max, KW_BATCH_BYTES_MAX, &ms,
+		&n, &fault, err);
+	if (rc == KW_NOTHING) {
+		*ret_done = once && drained(r);
+		rc = KW_OK;
+	} else if (rc == KW_OK && !r->pending) {
+		rc = kw_batch_process(r, ms, n, err);
+	}
+	if (rc == KW_OK && r->n_parts > 0 && !r->pending)
+		atomic_store(&r->ready, true);
+	return rc;
+}
+
+enum kw_rc kw_runner_run(struct kw_runner *r, bool once, struct kw_err *err)
+{
+	int backoff_ms = BACKOFF_MIN_MS;
+	int64_t reported_us = 0;
+	bool done = false;
+
+	while (!done && !atomic_load(&r->stop)) {
+		enum kw_rc rc = step(r, once, &done, err);
+		if (rc == KW_OK)
+			backoff_ms = BACKOFF_MIN_MS;
+		else
+			KW_TRY(recover(r, rc, &backoff_ms, err));
+		report(r, &reported_us);
+	}
+	return KW_OK;
+}
+
+enum kw_rc kw_runner_open(
+	const struct kw_flow_config *config, struct kw_runner **ret, struct kw_err *err)
+{
+	struct kw_runner *r = calloc(1, sizeof(*r));
+
+	kw_assert(r != NULL);
+	r->config = *config;
+	if (r->config.batch_max == 0)
+		r->config.batch_max = 1000;
+	snprintf(r->group, sizeof(r->group), "karwan.%s", config->service);
+	for (const struct kw_topic_row *row = config->rows; row->topic; row++) {
+		bool known = false;
+		for (size_t i = 0; i < r->n_topics && !known; i++)
+			known = strcmp(r->topics[i], row->topic) == 0;
+		kw_assert(known || r->n_topics < KW_LEN(r->topics));
+		if (!known)
+			r->topics[r->n_topics++] = row->topic;
+	}
+	r->arena = kw_arena_new(KW_ARENA_MAX);
+	r->assign_arena = kw_arena_new(KW_ARENA_MAX);
+	kw_batch_impl_init(&r->impl, config);
+	atomic_store(&r->why, "starting");
+	r->pg = kw_pg_new(&(struct kw_pg_config) {
+		.dsn = config->dsn,
+		.schema = config->schema,
+		.application = r->group,
+		.on_session = kw_identity_check,
+	});
+	enum kw_rc rc = kw_consumer_open(
+		&(struct kw_consumer_config) {
+			.brokers = config->brokers,
+			.group = r->group,
+			.client_id = config->service,
+			.topics = r->topics,
+			.n_topics = r->n_topics,
+			.session_ms = config->session_ms,
+			.on_assign = kw_assign,
+			.on_revoke = kw_revoke,
+			.ctx = r,
+		},
+		&r->consumer, err);
+	if (rc != KW_OK) {
+		kw_runner_close(r);
+		return rc;
+	}
+	*ret = r;
+	return KW_OK;
+}
+
+void kw_runner_close(struct kw_runner *r)
+{
+	if (!r)
+		return;
+	if (r->consumer)
+		kw_consumer_close(r->consumer, 3000);
+	kw_pg_free(r->pg);
+	kw_batch_impl_done(&r->impl);
+	kw_arena_free(r->arena);
+	kw_arena_free(r->assign_arena);
+	free(r);
+}
+
+void kw_runner_stop(struct kw_runner *r)
+{
+	atomic_store(&r->stop, true);
+}
+
+bool kw_runner_ready(struct kw_runner *r, const char **ret_why)
+{
+	bool ready = atomic_load(&r->ready);
+
+	*ret_why = ready ? "" : atomic_load(&r->why);
+	return ready;
+}
+
+void kw_runner_stats(struct kw_runner *r, struct kw_runner_stats *ret)
+{
+#define READ(name) .name = atomic_load_explicit(&r->stats.name, memory_order_relaxed)
+	*ret = (struct kw_runner_stats) { READ(batches), READ(messages), READ(retries),
+		READ(dead_letters), READ(repeats), READ(gaps), READ(skipped), READ(last_batch),
+		READ(lag), READ(batch_us_sum) };
+#undef READ
+}
