@@ -36,9 +36,9 @@ install_packages() {
 	command -v dpkg-query >/dev/null || die "this is no Debian: install the packages of infra/dev/packages.txt by hand"
 	mapfile -t missing < <(missing_packages true)
 	[ "${#missing[@]}" -gt 0 ] || return 0
-	say "installing: ${missing[*]}"
 	as_root apt-get -q update >>"$LOCAL/logs/install.log" 2>&1 || say "apt-get update had errors, going on: $LOCAL/logs/install.log"
 	mapfile -t missing < <(missing_packages can_have_package)
+	say "installing: ${missing[*]}"
 	as_root bash "$DEV/apt-quietly" "${missing[@]}" >>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
 		tail -n 15 "$LOCAL/logs/install.log" >&2
 		die "packages could not be installed: $LOCAL/logs/install.log"
