@@ -14,7 +14,7 @@ struct kw_arena;
 struct kw_arena *kw_arena_new(size_t max_bytes);
 void kw_arena_free(struct kw_arena *a);
 void kw_arena_freep(struct kw_arena **a);
-/* Forgets all contents, keeps the first block for the next round. */
+/* Forgets all contents, keeps one block (of 1 MiB at most) for the next round. */
 void kw_arena_reset(struct kw_arena *a);
 /* Bytes handed out since the last reset. */
 size_t kw_arena_used(const struct kw_arena *a);

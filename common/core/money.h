@@ -30,7 +30,7 @@ bool kw_money_same_currency(struct kw_money a, struct kw_money b);
 enum kw_rc kw_money_add(struct kw_money a, struct kw_money b, struct kw_money *ret, struct kw_err *err);
 enum kw_rc kw_money_sub(struct kw_money a, struct kw_money b, struct kw_money *ret, struct kw_err *err);
 enum kw_rc kw_money_mul(struct kw_money a, int64_t factor, struct kw_money *ret, struct kw_err *err);
-/* Part of m in basis points, rounded half up; 0 <= bps <= 10000. */
+/* Part of m in basis points, its size rounded half up (a refund mirrors its charge); 0 <= bps <= 10000. */
 enum kw_rc kw_money_bps(struct kw_money m, int bps, struct kw_money *ret, struct kw_err *err);
 /* Largest remainder: total into n shares in proportion to weights (>= 0, at least one > 0 unless total is 0);
  * shares sum to total exactly; ties go to the lower index. */
