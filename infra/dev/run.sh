@@ -93,7 +93,8 @@ is_ready() {
 	postgres | redis | kafka) server "$1" answers ;;
 	dev-broker) [ -e "$RUN/run/brokers" ] ;;
 	courier-a | courier-b) ! port_is_free "${PORT[$1]}" ;;
-	*) curl -fs -m 2 -o /dev/null "$(admin "$1")/readyz" ;;
+	# Ready for requests (200), and its consumer has its partitions.
+	*) curl -fs -m 2 "$(admin "$1")/readyz" | jq -e '.consuming != false' >/dev/null ;;
 	esac
 }
 
