@@ -2,8 +2,10 @@
  * the JSON Schema. Tables are const; decoded values live in the arena that is handed in. Any thread.
  *
  * Input ignores unknown members. For an optional field, absent, null and (for texts) "" all mean "no value".
- * A struct must be zero where there is no value: NULL text or object, zero count. Bounds of numbers and lengths
- * (bytes of UTF-8) are inclusive. A text holds no NUL and no control characters but tab and newline. */
+ * A struct must be zero where there is no value: NULL text or object, zero count. So an optional member that is
+ * 0, false, the first name of an enum or an empty array is not written, and one that must tell 0 from nothing is
+ * required. A required text, money, time, UUID or object without a value is our bug: writing it aborts. Bounds of
+ * numbers and lengths (bytes of UTF-8) are inclusive. A text holds no NUL, no control characters but tab and newline. */
 #ifndef KW_JSON_FIELD_H
 #define KW_JSON_FIELD_H
 

@@ -21,8 +21,11 @@ enum kw_rc kw_json_decode(const struct kw_field *fields, const void *bytes, size
 void kw_json_encode(const struct kw_field *fields, const void *in, struct kw_buf *out);
 
 /* Compares the table with a JSON Schema 2020-12 object (the text of the file): same members, types, required, bounds,
- * enum values, nested ones too; additionalProperties must not be false for inputs. INVALID names the first difference. */
+ * enum values, nested ones too; additionalProperties must not be false. INVALID names the first difference. */
 enum kw_rc kw_json_same_as_schema(const struct kw_field *fields, const char *schema, size_t n, struct kw_err *err);
+/* For a table that only reads a part: each of its members is in the schema, of the same kind, required there if it is
+ * required here, and every value that the schema allows is within the table's bounds and names. */
+enum kw_rc kw_json_reads_schema(const struct kw_field *fields, const char *schema, size_t n, struct kw_err *err);
 /* The JSON Schema that the table describes (members only), to begin a schema file with. */
 void kw_json_schema_of(const struct kw_field *fields, struct kw_buf *out);
 /* Calls fn with the JSON text of each element of the top level member "examples" of a schema file. */
