@@ -233,3 +233,15 @@ CREATE FUNCTION current_identity(OUT system_identifier text, OUT timeline int) L
 	SELECT s.system_identifier::text, ('x' || substring(pg_walfile_name(pg_current_wal_lsn()) FOR 8))::bit(32)::int FROM pg_control_system() s
 $$;
 INSERT INTO identity SELECT true, i.system_identifier, i.timeline, now() FROM current_identity() i;
+
+-- What a service's login may do with these tables; its own migrations grant their own.
+CREATE PROCEDURE grant_flow(_role text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I, karwan_operator', current_schema(), _role);
+	EXECUTE format('GRANT SELECT, INSERT, UPDATE ON offsets, dead_letters, intents TO %I', _role);
+	EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON attempts TO %I', _role);
+	EXECUTE format('GRANT SELECT, INSERT ON batches, journal TO %I', _role);
+	EXECUTE format('GRANT SELECT, UPDATE ON head, published, leases TO %I', _role);
+	EXECUTE format('GRANT SELECT ON epochs, identity TO %I', _role);
+	EXECUTE format('GRANT USAGE ON SEQUENCE lease_tokens TO %I', _role);
+END $$;
