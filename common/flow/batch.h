@@ -119,9 +119,17 @@ typedef enum kw_rc kw_outcome_fn(struct kw_batch *b, void *arg, struct kw_err *e
 enum kw_rc kw_outcome_run(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a,
 	kw_outcome_fn *fn, void *arg, struct kw_err *err);
 
+/* A dead letter is replayed at most so often. */
+#define KW_REPLAYS_MAX 5
+
 /* Replays one dead letter (rule 8): its handler, without the place test, marked in the same
- * transaction. DUPLICATE when it was replayed before. */
+ * transaction. DUPLICATE when it was replayed before; INVALID when the loop guard stops it, or its
+ * handler refuses it again. */
 enum kw_rc kw_replay(const struct kw_flow_config *config, struct kw_pg *pg, struct kw_arena *a,
 	int64_t dead_letter_id, bool dry_run, struct kw_err *err);
+/* Replays what operators have asked for (dead_letters.requested) and writes down each outcome.
+ * NOTHING: nothing was asked. */
+enum kw_rc kw_replay_requested(const struct kw_flow_config *config, struct kw_pg *pg,
+	struct kw_arena *a, struct kw_err *err);
 
 #endif

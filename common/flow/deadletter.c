@@ -23,8 +23,8 @@ static const struct kw_stmt stmts[] = {
 			  "ON CONFLICT DO NOTHING" },
 	[COUNT_TRY] = { "INSERT INTO attempts (grp, topic, partition, at_offset, tries) "
 			"VALUES ($1::text, $2::text, $3::int, $4::bigint, 1) "
-			"ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE SET tries = "
-			"attempts.tries + 1 RETURNING tries" },
+			"ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE "
+			"SET tries = attempts.tries + 1 RETURNING tries + alone" },
 	[COUNT_ALONE] = { "INSERT INTO attempts (grp, topic, partition, at_offset, alone) "
 			  "VALUES ($1::text, $2::text, $3::int, $4::bigint, 1) "
 			  "ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE SET alone = "

@@ -4,14 +4,17 @@
 
 #include <string.h>
 
-enum { FIND_DEAD, MARK_DEAD };
+enum { FIND_DEAD, MARK_DEAD, FIND_REQUESTED, END_REQUEST };
 
 static const struct kw_stmt stmts[] = {
 	[FIND_DEAD] = { "SELECT topic, partition, at_offset, appended_at, key, value, headers, "
 			"replayed_at IS NOT NULL, replays "
 			"FROM dead_letters WHERE id = $1::bigint FOR UPDATE" },
-	[MARK_DEAD] = { "UPDATE dead_letters SET replayed_at = $2::timestamptz, replays = replays "
-			"+ 1 WHERE id = $1::bigint" },
+	[MARK_DEAD] = { "UPDATE dead_letters SET replayed_at = $2::timestamptz WHERE id = $1::bigint" },
+	[FIND_REQUESTED] = { "SELECT id, requested = 'DRY_RUN' FROM dead_letters WHERE requested IS NOT NULL ORDER BY id LIMIT 100" },
+	[END_REQUEST] = { "UPDATE dead_letters SET requested = NULL, outcome = $2::text, "
+			  "replays = replays + CASE WHEN requested = 'REPLAY' THEN 1 ELSE 0 END "
+			  "WHERE id = $1::bigint AND requested IS NOT NULL" },
 };
 
 struct letter {
@@ -77,6 +80,9 @@ static enum kw_rc replay_one(struct kw_batch *b, void *arg, struct kw_err *err)
 	if (letter.replayed)
 		return kw_fail(err, KW_DUPLICATE, "dead letter %lld was replayed before",
 			(long long)replay->id);
+	if (letter.replays >= KW_REPLAYS_MAX)
+		return kw_fail_code(
+			err, KW_INVALID, "LOOP_GUARD", "it was tried %d times", letter.replays);
 	struct kw_message m = {
 		.topic = letter.topic,
 		.partition = letter.partition,
@@ -112,4 +118,44 @@ enum kw_rc kw_replay(const struct kw_flow_config *config, struct kw_pg *pg, stru
 
 	/* the dry run's way out is a rollback */
 	return dry_run && rc == KW_NOTHING ? KW_OK : rc;
+}
+
+struct request {
+	int64_t id;
+	bool dry_run;
+};
+
+static const struct kw_col request_cols[] = {
+	KW_COL_I64(struct request, id),
+	KW_COL_BOOL(struct request, dry_run),
+	KW_COL_END,
+};
+
+enum kw_rc kw_replay_requested(const struct kw_flow_config *config, struct kw_pg *pg,
+	struct kw_arena *a, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(a);
+	struct request *requests;
+	size_t n;
+
+	KW_TRY(kw_pg_fetch(pg, &stmts[FIND_REQUESTED], &args, request_cols, sizeof(*requests),
+		&requests, &n, err));
+	for (size_t i = 0; i < n; i++) {
+		struct kw_err why = { 0 };
+		enum kw_rc rc = kw_replay(config, pg, a, requests[i].id, requests[i].dry_run, &why);
+
+		if (rc == KW_RETRY || rc == KW_FATAL) {
+			if (err)
+				*err = why;
+			return rc;
+		}
+		args = kw_args_of(a);
+		kw_args_i64(&args, requests[i].id);
+		kw_args_text(&args, rc != KW_OK ? kw_arena_printf(a, "%s %s %s: %s", kw_rc_name(rc),
+							  why.code, why.pointer, why.reason)
+				    : requests[i].dry_run ? "OK: it would be done"
+							  : "OK: done");
+		KW_TRY(kw_pg_exec(pg, &stmts[END_REQUEST], &args, NULL, err));
+	}
+	return n > 0 ? KW_OK : KW_NOTHING;
 }

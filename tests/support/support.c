@@ -36,7 +36,8 @@ const char *kt_need(const char *name)
 	const char *value = getenv(name);
 
 	if (!value || !value[0])
-		give_up(name, "not set: start the test servers (./karwan servers up; eval \"$(./karwan servers env)\")");
+		give_up(name,
+			"not set: start the test servers (./karwan servers up; eval \"$(./karwan servers env)\")");
 	return value;
 }
 
@@ -55,7 +56,8 @@ pid_t kt_spawn(const char *const argv[], const char *const env[], const char *ou
 
 	posix_spawn_file_actions_init(&actions);
 	if (output) {
-		posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0644);
+		posix_spawn_file_actions_addopen(
+			&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0644);
 		posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	}
 	/* posix_spawn takes the arrays without const but does not write to them */
@@ -82,11 +84,13 @@ int kt_run(const char *const argv[], const char *output)
 
 int kt_free_port(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(at);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) != 0 || getsockname(fd, (struct sockaddr *)&at, &size) != 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) != 0 ||
+		getsockname(fd, (struct sockaddr *)&at, &size) != 0)
 		give_up("socket", "no free port");
 	close(fd);
 	return ntohs(at.sin_port);
@@ -135,7 +139,8 @@ void kt_server_new(struct kt_server *s, const char *script, const char *name)
 	memset(s, 0, sizeof(*s));
 	s->script = script;
 	s->port = kt_free_port();
-	snprintf(s->dir, sizeof(s->dir), "%s/%s-%ld", kt_need("TEST_RUN_DIR"), name, (long)getpid());
+	snprintf(
+		s->dir, sizeof(s->dir), "%s/%s-%ld", kt_need("TEST_RUN_DIR"), name, (long)getpid());
 	snprintf(s->address, sizeof(s->address), "127.0.0.1:%d", s->port);
 }
 
@@ -163,7 +168,8 @@ const char *kt_server_dsn(const struct kt_server *s)
 {
 	char *out = text();
 
-	snprintf(out, 1024, "postgresql://postgres@%s/postgres?passfile=%s/superuser.pgpass", s->address, s->dir);
+	snprintf(out, 1024, "postgresql://postgres@%s/postgres?passfile=%s/superuser.pgpass",
+		s->address, s->dir);
 	return out;
 }
 
@@ -174,7 +180,8 @@ static rd_kafka_t *client(rd_kafka_type_t type, const char *brokers)
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	char why[512];
 
-	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+	if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why)) !=
+		RD_KAFKA_CONF_OK)
 		give_up("bootstrap.servers", why);
 	if (type == RD_KAFKA_CONSUMER) {
 		rd_kafka_conf_set(conf, "group.id", "karwan.test.partner", why, sizeof(why));
@@ -267,7 +274,8 @@ void kt_partner_read(struct kt_partner *p, const char *brokers, const char *topi
 
 	memset(p, 0, sizeof(*p));
 	for (int i = 0; i < partitions; i++)
-		rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+		rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+			RD_KAFKA_OFFSET_BEGINNING;
 	rd_kafka_poll_set_consumer(rk);
 	rd_kafka_assign(rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
@@ -307,7 +315,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 		give_up("send", rd_kafka_err2str(m->err));
 }
 
-void kt_send(const char *brokers, const char *topic, int partition, const char *key, const char *type, const char *value)
+void kt_send(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *value)
 {
 	static rd_kafka_t *rk;
 	static char connected[128];
@@ -324,14 +333,34 @@ void kt_send(const char *brokers, const char *topic, int partition, const char *
 	}
 	if (type) {
 		rd_kafka_header_add(headers, "ce_specversion", -1, "1.0", -1);
-		rd_kafka_header_add(headers, "ce_id", -1, "6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10", -1);
+		rd_kafka_header_add(
+			headers, "ce_id", -1, "6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10", -1);
 		rd_kafka_header_add(headers, "ce_source", -1, "/test", -1);
 		rd_kafka_header_add(headers, "ce_type", -1, type, -1);
 	}
 	if (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-		    RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-		    RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END) != 0)
+		    RD_KAFKA_V_KEY(key, strlen(key)),
+		    RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
+		    RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+		    RD_KAFKA_V_END) != 0)
 		give_up("produce", topic);
 	if (rd_kafka_flush(rk, 30000) != 0)
 		give_up("flush", topic);
+}
+
+void kt_delete_topic(const char *brokers, const char *topic)
+{
+	rd_kafka_t *rk = client(RD_KAFKA_PRODUCER, brokers);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	rd_kafka_DeleteTopic_t *del = rd_kafka_DeleteTopic_new(topic);
+	rd_kafka_event_t *event;
+
+	rd_kafka_DeleteTopics(rk, &del, 1, NULL, queue);
+	event = rd_kafka_queue_poll(queue, 30000);
+	if (!event || rd_kafka_event_error(event))
+		give_up("delete topic", topic);
+	rd_kafka_event_destroy(event);
+	rd_kafka_DeleteTopic_destroy(del);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_destroy(rk);
 }

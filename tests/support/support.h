@@ -1,5 +1,6 @@
-/* What tests share: the real servers (those of the run, and private ones that a test may kill), scratch databases, and a partner who reads an
- * events topic by rule 5 with librdkafka alone, not with our bus library. Failures end the test program. */
+/* What tests share: the real servers (those of the run, and private ones that a test may kill),
+ * scratch databases, and a partner who reads an events topic by rule 5 with librdkafka alone, not
+ * with our bus library. Failures end the test program. */
 #ifndef KT_SUPPORT_H
 #define KT_SUPPORT_H
 
@@ -8,21 +9,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Value of the environment variable; the program fails when it is absent: a missing server is a failure, not a skip. */
+/* Value of the environment variable; the program fails when it is absent: a missing server is a
+ * failure, not a skip. */
 const char *kt_need(const char *name);
 /* "name-<pid>", unique to this run; static storage, 8 at a time. */
 const char *kt_unique(const char *name);
-/* Runs a program to its end; output to the file (NULL: inherited). Returns the exit status, or 128 + signal. */
+/* Runs a program to its end; output to the file (NULL: inherited). Returns the exit status, or 128
+ * + signal. */
 int kt_run(const char *const argv[], const char *output);
 pid_t kt_spawn(const char *const argv[], const char *const env[], const char *output);
 int kt_wait(pid_t pid);
 int kt_free_port(void);
-/* Makes (again) an empty database on TEST_POSTGRES_DSN's server; the DSN in static storage, 8 at a time. */
+/* Makes (again) an empty database on TEST_POSTGRES_DSN's server; the DSN in static storage, 8 at a
+ * time. */
 const char *kt_database(const char *name);
 /* The same DSN with another database name. */
 const char *kt_dsn_of(const char *dsn, const char *database);
 
-/* A private server under TEST_RUN_DIR, by the scripts of infra/dev: verbs as theirs (start, stop, kill, wipe, init). */
+/* A private server under TEST_RUN_DIR, by the scripts of infra/dev: verbs as theirs (start, stop,
+ * kill, wipe, init). */
 struct kt_server {
 	const char *script; /* "kafka-server", "postgres-server", "redis-server" */
 	char dir[512];
@@ -50,14 +55,21 @@ struct kt_partner {
 	size_t n, cap;
 	struct kt_event *voided; /* taken, then declared void by a barrier */
 	size_t n_voided, cap_voided;
-	size_t repeats, gaps;    /* records not taken */
-	struct { int epoch; int64_t number; } place[64];
+	size_t repeats, gaps; /* records not taken */
+	struct {
+		int epoch;
+		int64_t number;
+	} place[64];
 };
 
 /* Reads all partitions from the log's start to its end. */
 void kt_partner_read(struct kt_partner *p, const char *brokers, const char *topic, int partitions);
 void kt_partner_done(struct kt_partner *p);
 /* Sends one raw record to an in topic and waits for it. type NULL: no headers. */
-void kt_send(const char *brokers, const char *topic, int partition, const char *key, const char *type, const char *value);
+void kt_send(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *value);
+
+/* Deletes a topic; the broker may go on to know it for a moment. */
+void kt_delete_topic(const char *brokers, const char *topic);
 
 #endif

@@ -68,11 +68,14 @@ CREATE TABLE dead_letters (
 	code text NOT NULL,
 	attempts int NOT NULL,
 	dead_at timestamptz NOT NULL,
-	replayed_at timestamptz,
+	requested text CHECK (requested IN ('REPLAY', 'DRY_RUN')), -- by an operator; the service does it
+	requested_by text,
 	replays int NOT NULL DEFAULT 0,
-	replay_reason text,
+	replayed_at timestamptz,
+	outcome text,
 	UNIQUE (grp, topic, partition, at_offset)
 );
+CREATE INDEX dead_letters_requested ON dead_letters (id) WHERE requested IS NOT NULL;
 
 -- The last number given out in each partition of the events topic; locked last, until the commit is visible.
 CREATE TABLE head (
