@@ -16,8 +16,14 @@ struct kw_log_field {
 };
 
 #define KW_NO_FIELDS { NULL, NULL, 0 }
-#define KW_LS(name, text) { (name), (text) ? (text) : "", 0 }
+#define KW_LS(name, text) { (name), kw_log_text(text), 0 }
 #define KW_LI(name, number) { (name), NULL, (number) }
+
+/* NULL is logged as "". */
+static inline const char *kw_log_text(const char *text)
+{
+	return text ? text : "";
+}
 
 /* service is in every line; both before threads start. */
 void kw_log_init(const char *service, enum kw_log_level level);
