@@ -237,6 +237,49 @@ CREATE FUNCTION current_identity(OUT system_identifier text, OUT timeline int) L
 $$;
 INSERT INTO identity SELECT true, i.system_identifier, i.timeline, now() FROM current_identity() i;
 
+-- karwanctl epoch: the database went back. Every partition gets the next epoch, the last good number and a barrier event as its next row.
+CREATE FUNCTION start_epoch(_topic text, _entities uuid[], _ids uuid[], OUT partition int, OUT epoch int, OUT last_good_number bigint)
+	RETURNS SETOF record LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+#variable_conflict use_column
+DECLARE
+	h record;
+BEGIN
+	PERFORM journal_make_ranges();
+	FOR h IN SELECT partition, number, epoch FROM head ORDER BY partition FOR UPDATE LOOP
+		INSERT INTO epochs VALUES (_topic, h.partition, h.epoch + 1, h.number, now());
+		INSERT INTO journal (partition, number, epoch, id, topic, key, type, entity, version, time, trace, payload)
+			VALUES (h.partition, h.number + 1, h.epoch + 1, _ids[h.partition + 1], _topic, 'epoch', 'karwan.epoch.started.v1',
+				_entities[h.partition + 1], h.epoch + 1, now(), '',
+				json_build_object('epoch', h.epoch + 1, 'last_good_number', h.number)::text);
+		UPDATE head SET number = h.number + 1, epoch = h.epoch + 1 WHERE head.partition = h.partition;
+	END LOOP;
+	RETURN QUERY SELECT e.partition, e.epoch, e.last_good_number FROM epochs e JOIN head USING (partition)
+		WHERE e.topic = _topic AND e.epoch = head.epoch ORDER BY e.partition;
+END $$;
+
+-- The same epoch, told to the readers of that journal before they start.
+CREATE FUNCTION learn_epoch(_topic text, _partitions int[], _epochs int[], _last_good_numbers bigint[]) RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	INSERT INTO epochs SELECT _topic, i.partition, i.epoch, i.last_good_number, now()
+		FROM unnest(_partitions, _epochs, _last_good_numbers) AS i(partition, epoch, last_good_number) ON CONFLICT DO NOTHING
+$$;
+
+-- karwanctl accept: this database is the right one.
+CREATE FUNCTION accept_identity() RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	UPDATE identity SET (system_identifier, timeline, accepted_at) = (SELECT i.system_identifier, i.timeline, now() FROM current_identity() i)
+$$;
+
+-- karwanctl accept --topic: forgets where a partition was read; the service begins at the log's start (rows are repeats there).
+CREATE FUNCTION accept_topic(_topic text) RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	WITH gone AS (DELETE FROM offsets WHERE topic = _topic RETURNING 1) SELECT count(*) FROM gone
+$$;
+
+-- karwanctl dlq replay: the service itself does it.
+CREATE FUNCTION request_replay(_id bigint, _dry_run boolean, _by text) RETURNS boolean LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	WITH asked AS (UPDATE dead_letters SET requested = CASE WHEN _dry_run THEN 'DRY_RUN' ELSE 'REPLAY' END, requested_by = _by, outcome = NULL
+		WHERE id = _id AND requested IS NULL AND replayed_at IS NULL RETURNING 1) SELECT EXISTS (SELECT FROM asked)
+$$;
+
 -- What a service's login may do with these tables; its own migrations grant their own.
 CREATE PROCEDURE grant_flow(_role text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -247,4 +290,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT, UPDATE ON head, published, leases TO %I', _role);
 	EXECUTE format('GRANT SELECT ON epochs, identity TO %I', _role);
 	EXECUTE format('GRANT USAGE ON SEQUENCE lease_tokens TO %I', _role);
+	EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO karwan_operator', current_schema());
+	REVOKE EXECUTE ON FUNCTION start_epoch, learn_epoch, accept_identity, accept_topic, request_replay FROM PUBLIC;
+	GRANT EXECUTE ON FUNCTION start_epoch, learn_epoch, accept_identity, accept_topic, request_replay TO karwan_operator;
 END $$;
