@@ -17,7 +17,8 @@ enum kw_rc kw_err_set(struct kw_err *err, enum kw_rc rc, const char *file, int l
 	err->file = file;
 	err->line = line;
 	/* the new texts may be made of the old ones (kw_fail(err, rc, "…: %s", err->reason)) */
-	char reason[sizeof(err->reason)], place[sizeof(err->pointer)], machine[sizeof(err->code)];
+	char reason[sizeof(err->reason) + 8], place[sizeof(err->pointer)],
+		machine[sizeof(err->code)];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
