@@ -22,6 +22,11 @@ void kw_random(void *out, size_t n);
 /* NUL-terminated in the arena. */
 char *kw_base64(struct kw_arena *a, struct kw_bytes data);
 char *kw_hex(struct kw_arena *a, struct kw_bytes data);
+/* Without an arena: out has room for (n + 2) / 3 * 4 characters, nothing ends them; returns how many were written. */
+size_t kw_base64_write(struct kw_bytes data, char *out);
+/* out has room for n / 4 * 3 + 2 bytes, or n / 2. */
+bool kw_base64_read(const char *text, size_t n, uint8_t *out, size_t *ret_n);
+bool kw_hex_read(const char *text, size_t n, uint8_t *out);
 /* Padding is optional. false: not base64 / not hex. */
 bool kw_base64_decode(struct kw_arena *a, const char *text, size_t n, struct kw_bytes *ret);
 bool kw_hex_decode(struct kw_arena *a, const char *text, size_t n, struct kw_bytes *ret);
