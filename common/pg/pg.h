@@ -60,9 +60,9 @@ enum kw_col_kind {
 	KW_COL_I64_KIND,   /* int64_t          int8         NULL -> 0                         */
 	KW_COL_INT_KIND,   /* int              int4         NULL -> 0                         */
 	KW_COL_BOOL_KIND,  /* bool             bool         NULL -> false                     */
-	KW_COL_TIME_KIND,  /* kw_time          timestamptz  0 <-> NULL                        */
+	KW_COL_TIME_KIND,  /* kw_time          timestamptz  0 <-> NULL; INT64_MIN, _MAX <-> infinities */
 	KW_COL_BYTES_KIND, /* struct kw_bytes  bytea        p NULL <-> NULL                   */
-	KW_COL_ENUM_KIND,  /* int              text         through the name table            */
+	KW_COL_ENUM_KIND,  /* int              text         through the name table; -1 <-> NULL */
 };
 
 struct kw_col {
