@@ -1,1 +1,271 @@
-typedef int kw_empty_unit;
+/* Configuration from the environment, by one table: parse, refuse, help, show. */
+#include "svc/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svc/file.h"
+
+#define PREFIX "KARWAN_"
+#define NAME_WIDTH 34
+
+extern char **environ;
+
+const char *const kw_config_known[] = {
+	"KARWAN_LISTING_URL",
+	"KARWAN_ROUTING_URL",
+	"KARWAN_PAYMENT_URL",
+	"KARWAN_DISPATCH_URL",
+	"KARWAN_KAFKA_BROKERS",
+	"KARWAN_POSTGRES_DSN",
+	"KARWAN_REDIS_URL",
+	"KARWAN_PARTNERS_FILE",
+	NULL,
+};
+
+struct load {
+	struct kw_arena *arena;
+	FILE *errors;
+	size_t n_errors;
+};
+
+static void load_key(struct load *l, const struct kw_config_key *key, void *into);
+static void load_secret(struct load *l, const struct kw_config_key *key, struct kw_bytes *into);
+static void load_text(
+	struct load *l, const struct kw_config_key *key, const char *text, char *into);
+static void refuse_unknown(struct load *l, const struct kw_config_key *const *tables);
+static void complain(struct load *l, const char *fmt, ...) KW_PRINTF(2, 3);
+static void secret_name(const struct kw_config_key *key, char *out, size_t size);
+
+enum kw_rc kw_config_load(const struct kw_config_key *const *tables, void *const *structs,
+	struct kw_arena *a, FILE *errors)
+{
+	struct load l = { a, errors, 0 };
+
+	for (size_t t = 0; tables[t]; t++)
+		for (const struct kw_config_key *key = tables[t]; key->env; key++)
+			load_key(&l, key, (char *)structs[t] + key->offset);
+	refuse_unknown(&l, tables);
+	return l.n_errors > 0 ? KW_INVALID : KW_OK;
+}
+
+static void load_key(struct load *l, const struct kw_config_key *key, void *into)
+{
+	const char *text = getenv(key->env);
+	char *end;
+
+	if (key->kind == KW_CONFIG_SECRET) {
+		load_secret(l, key, into);
+		return;
+	}
+	if (!text)
+		text = key->fallback;
+	if (!text) {
+		complain(l, "%s: required (%s)", key->env, key->help);
+		return;
+	}
+	switch (key->kind) {
+	case KW_CONFIG_INT:
+		errno = 0;
+		long long value = strtoll(text, &end, 10);
+		/* strtoll would take blanks and a plus sign */
+		if (!strchr("-0123456789", text[0]) || !text[0] || *end || errno)
+			complain(l, "%s: not a whole number", key->env);
+		else if (value < key->min || value > key->max)
+			complain(l, "%s: %lld is not between %" PRId64 " and %" PRId64, key->env,
+				value, key->min, key->max);
+		else
+			*(int64_t *)into = value;
+		break;
+	case KW_CONFIG_BOOL:
+		if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+			complain(l, "%s: neither true nor false", key->env);
+		else
+			*(bool *)into = text[0] == 't';
+		break;
+	default:
+		load_text(l, key, text, into);
+	}
+}
+
+static bool is_choice(const char *choices, const char *text)
+{
+	size_t n = strlen(text);
+
+	for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+		if (strncmp(at, text, n) == 0 && (at[n] == '|' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+static void load_text(struct load *l, const struct kw_config_key *key, const char *text, char *into)
+{
+	size_t n = strlen(text);
+	const char *copy;
+
+	if (n < (size_t)key->min || n > (size_t)key->max) {
+		complain(l, "%s: %zu bytes, not between %" PRId64 " and %" PRId64, key->env, n,
+			key->min, key->max);
+		return;
+	}
+	if (key->choices && !is_choice(key->choices, text)) {
+		complain(l, "%s: not one of %s", key->env, key->choices);
+		return;
+	}
+	copy = kw_arena_str(l->arena, text);
+	memcpy(into, &copy, sizeof(copy));
+}
+
+static void load_secret(struct load *l, const struct kw_config_key *key, struct kw_bytes *into)
+{
+	char name[128];
+	struct kw_err err;
+
+	secret_name(key, name, sizeof(name));
+	const char *path = getenv(name);
+	if (!path || !path[0])
+		complain(l, "%s: required (%s)", name, key->help);
+	else if (kw_secret_read(path, l->arena, into, &err) != KW_OK)
+		complain(l, "%s: %s", name, err.reason);
+	else if (into->n < (size_t)key->min || into->n > (size_t)key->max)
+		complain(l, "%s: a secret of %zu bytes, not between %" PRId64 " and %" PRId64, name,
+			into->n, key->min, key->max);
+}
+
+static bool is_known(const struct kw_config_key *const *tables, const char *name, size_t n)
+{
+	char of_key[128];
+
+	for (size_t i = 0; kw_config_known[i]; i++)
+		if (strlen(kw_config_known[i]) == n && strncmp(kw_config_known[i], name, n) == 0)
+			return true;
+	for (size_t t = 0; tables[t]; t++)
+		for (const struct kw_config_key *key = tables[t]; key->env; key++) {
+			secret_name(key, of_key, sizeof(of_key));
+			if (strlen(of_key) == n && strncmp(of_key, name, n) == 0)
+				return true;
+		}
+	return false;
+}
+
+static void refuse_unknown(struct load *l, const struct kw_config_key *const *tables)
+{
+	for (char **entry = environ; entry && *entry; entry++) {
+		size_t n = strcspn(*entry, "=");
+		if (strncmp(*entry, PREFIX, strlen(PREFIX)) == 0 && !is_known(tables, *entry, n))
+			complain(l, "%.*s: no such setting (see --help)", (int)n, *entry);
+	}
+}
+
+static void complain(struct load *l, const char *fmt, ...)
+{
+	va_list args;
+
+	l->n_errors++;
+	va_start(args, fmt);
+	vfprintf(l->errors, fmt, args);
+	va_end(args);
+	fputc('\n', l->errors);
+}
+
+/* The name in the environment; a secret's value is never there itself. */
+static void secret_name(const struct kw_config_key *key, char *out, size_t size)
+{
+	bool secret = key->kind == KW_CONFIG_SECRET;
+	int n = snprintf(out, size, "%s%s", key->env, secret ? "_FILE" : "");
+
+	kw_assert(n > 0 && (size_t)n < size);
+}
+
+void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
+{
+	char name[128];
+
+	for (size_t t = 0; tables[t]; t++)
+		for (const struct kw_config_key *key = tables[t]; key->env; key++) {
+			secret_name(key, name, sizeof(name));
+			fprintf(out, "  %-*s %s\n  %-*s ", NAME_WIDTH, name, key->help, NAME_WIDTH,
+				"");
+			if (key->kind == KW_CONFIG_INT)
+				fprintf(out, "%" PRId64 " to %" PRId64, key->min, key->max);
+			else if (key->kind == KW_CONFIG_BOOL)
+				fprintf(out, "true or false");
+			else if (key->kind == KW_CONFIG_SECRET)
+				fprintf(out, "name of a file with one line");
+			else if (key->choices)
+				fprintf(out, "%s", key->choices);
+			else
+				fprintf(out, "text");
+			if (!key->fallback)
+				fprintf(out, ", required\n");
+			else
+				fprintf(out, ", default %s\n",
+					key->fallback[0] ? key->fallback : "empty");
+		}
+}
+
+/* A password in user:password@ or password=… of a URI. */
+static void show_text(const char *text, struct kw_buf *out)
+{
+	static const char argument[] = "password=";
+	KW_CLEANUP(kw_buf_done) struct kw_buf shown;
+	const char *user = strstr(text, "://"), *colon = NULL, *at = NULL;
+
+	kw_buf_init(&shown, 64 * 1024);
+	if (user) {
+		const char *end = user + 3 + strcspn(user + 3, "/?");
+		for (const char *p = user + 3; p < end; p++)
+			if (*p == '@')
+				at = p;
+		for (const char *p = user + 3; at && p < at && !colon; p++)
+			if (*p == ':')
+				colon = p;
+	}
+	for (const char *p = text; *p; p++) {
+		if (colon && p > colon && p < at) {
+			kw_buf_str(&shown, "***");
+			p = at;
+		}
+		kw_buf_char(&shown, *p);
+		if (strncmp(p, argument, strlen(argument)) == 0) {
+			kw_buf_str(&shown, argument + 1);
+			kw_buf_str(&shown, "***");
+			p += strcspn(p, "& ") - 1;
+		}
+	}
+	kw_buf_json_str(out, shown.p ? shown.p : "");
+}
+
+void kw_config_show(
+	const struct kw_config_key *const *tables, void *const *structs, struct kw_buf *out)
+{
+	char mark = '{';
+
+	for (size_t t = 0; tables[t]; t++)
+		for (const struct kw_config_key *key = tables[t]; key->env; key++) {
+			const char *at = (const char *)structs[t] + key->offset, *text;
+
+			kw_buf_char(out, mark);
+			mark = ',';
+			kw_buf_json_str(out, key->env);
+			kw_buf_char(out, ':');
+			switch (key->kind) {
+			case KW_CONFIG_INT:
+				kw_buf_i64(out, *(const int64_t *)(const void *)at);
+				break;
+			case KW_CONFIG_BOOL:
+				kw_buf_str(out, *(const bool *)at ? "true" : "false");
+				break;
+			case KW_CONFIG_SECRET:
+				kw_buf_json_str(out, "***");
+				break;
+			default:
+				memcpy(&text, at, sizeof(text));
+				show_text(text, out);
+			}
+		}
+	kw_buf_str(out, mark == '{' ? "{}" : "}");
+}

@@ -1,12 +1,15 @@
-/* Partners are declared, not coded: channels, payment providers, couriers, operators, in one file, with secrets by file. Checked by a field
- * table, re-read on SIGHUP (a bad file keeps the old one). A snapshot is immutable; kw_partners_get hands out the current one and it
- * stays valid until the process ends (reloads are rare; old ones are kept, at most 64). */
+/* Partners are declared, not coded: channels, payment providers, couriers, operators, in one file,
+ * with secrets by file. Checked by a field table, re-read on SIGHUP (a bad file keeps the old one).
+ * A snapshot is immutable; kw_svc_partners (svc/svc.h) hands out the current one, and it stays
+ * valid until the process ends (reloads are rare; at most KW_PARTNERS_RELOADS). Any thread. */
 #ifndef KW_SVC_PARTNERS_H
 #define KW_SVC_PARTNERS_H
 
 #include "core/money.h"
 #include "http/signature.h"
 #include "json/field.h"
+
+#define KW_PARTNERS_RELOADS 64
 
 enum kw_partner_kind { KW_CHANNEL, KW_PROVIDER, KW_COURIER, KW_OPERATOR };
 
@@ -18,15 +21,15 @@ struct kw_rate {
 };
 
 struct kw_partner {
-	const char *name;    /* never changes; [a-z0-9-] */
-	const char *adapter; /* "shopify", "karwan", "stripe" */
-	const char *url;     /* couriers: base URL */
-	const char *shop_domain; /* shopify: NULL accepts any */
-	int64_t fee_bps;     /* channels: fee contract, frozen at the sale */
-	int64_t park_days;   /* channels: after which a parked order cancels itself */
+	const char *name;            /* never changes; 1 to 32 of a-z 0-9 - */
+	const char *adapter;         /* "shopify", "karwan", "stripe"; operators have none */
+	const char *url;             /* couriers: base URL */
+	const char *shop_domain;     /* shopify: NULL accepts any */
+	int64_t fee_bps;             /* channels: fee contract, frozen at the sale */
+	int64_t park_days;           /* channels: after which a parked order cancels itself */
 	const struct kw_rate *rates; /* couriers */
 	size_t n_rates;
-	int64_t batch_max;   /* couriers: parcels a call, 0: 1 */
+	int64_t batch_max; /* couriers: parcels a call, 0: 1 */
 	const char **secret_files;
 	size_t n_secret_files;
 	enum kw_partner_kind kind;
@@ -39,8 +42,11 @@ struct kw_partners {
 	bool allow_private_urls;
 };
 
-/* INVALID lists what is wrong (pointer into the file). */
-enum kw_rc kw_partners_load(const char *file, struct kw_arena *a, struct kw_partners *ret, struct kw_err *err);
-const struct kw_partner *kw_partners_find(const struct kw_partners *p, enum kw_partner_kind kind, const char *name);
+/* Names of secret files are relative to the partners file. INVALID says all that is wrong, with the
+ * pointer into the file of the first. */
+enum kw_rc kw_partners_load(
+	const char *file, struct kw_arena *a, struct kw_partners *ret, struct kw_err *err);
+const struct kw_partner *kw_partners_find(
+	const struct kw_partners *p, enum kw_partner_kind kind, const char *name);
 
 #endif

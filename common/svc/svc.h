@@ -1,5 +1,6 @@
-/* A service is a descriptor; kw_svc_run owns configuration, start order, signals, readiness, drain and shutdown. The only main loop.
- * SIGTERM, SIGINT: finish the batch, answer what is accepted, leave. SIGHUP: read the partners again. --once: drain and exit. */
+/* A service is a descriptor; kw_svc_run owns configuration, start order, signals, readiness, drain
+ * and shutdown. The only main loop. SIGTERM, SIGINT: finish the batch, answer what is accepted,
+ * leave. SIGHUP: read the partners again. --once: drain and exit. */
 #ifndef KW_SVC_SVC_H
 #define KW_SVC_SVC_H
 
@@ -8,9 +9,9 @@
 #include "flow/lease.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "pg/tx.h"
 #include "svc/config.h"
 #include "svc/metrics.h"
-#include "pg/tx.h"
 #include "svc/partners.h"
 
 /* Values of kw_route.auth. For the partner kinds the first path parameter names the partner. */
@@ -23,12 +24,15 @@ struct kw_adapter {
 	const char *name;
 	enum kw_partner_kind kind;
 	/* INVALID: 401. rq->body is raw. */
-	enum kw_rc (*verify)(const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
+	enum kw_rc (*verify)(
+		const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
 	const void *more; /* the service's own descriptor of the adapter */
 };
 
-/* Recurring leased work, or a timer; runs on the job thread with its own connection. NOTHING: sleep interval_ms; OK: again at once. */
-typedef enum kw_rc kw_job_fn(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
+/* Recurring leased work, or a timer; runs on the job thread with its own connection. NOTHING: sleep
+ * interval_ms; OK: again at once. */
+typedef enum kw_rc kw_job_fn(
+	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 struct kw_job {
 	const char *name;
 	kw_job_fn *run;
@@ -37,13 +41,13 @@ struct kw_job {
 
 struct kw_service {
 	const char *name, *schema, *in_topic, *events_topic; /* as in kw_flow_config */
-	const char *database_user;              /* role, for the help text */
-	const struct kw_config_key *config;     /* own keys, may be NULL */
+	const char *database_user;                           /* role, for the help text */
+	const struct kw_config_key *config;                  /* own keys, may be NULL */
 	size_t config_size;
 	const struct kw_route *routes;
 	const struct kw_topic_row *topics;
-	const struct kw_job *jobs;              /* { 0 }-terminated, may be NULL */
-	const struct kw_adapter *adapters;      /* { 0 }-terminated, may be NULL */
+	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
+	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
 	/* After configuration, before anything starts; may be NULL. */
 	enum kw_rc (*start)(struct kw_svc *svc, struct kw_err *err);
 };
@@ -59,13 +63,15 @@ struct kw_cache *kw_svc_cache(const struct kw_svc *svc);
 /* The job thread's client. */
 struct kw_client *kw_svc_client(struct kw_svc *svc);
 
-/* Edge: appends one message to the service's in topic and answers when the broker has acknowledged: 202 with `answer` (JSON, in the request's
- * arena), or 503 with Retry-After. The handler returns what this returns. type as in the topic table; data is encoded by the row's fields. */
-enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key, const struct kw_uuid *subject, const void *data,
-	const char *answer, struct kw_err *err);
+/* Edge: appends one message to the service's in topic and answers when the broker has acknowledged:
+ * 202 with `answer` (JSON, in the request's arena), or 503 with Retry-After. The handler returns
+ * what this returns. type as in the topic table; data is encoded by the row's fields. */
+enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,
+	const struct kw_uuid *subject, const void *data, const char *answer, struct kw_err *err);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
 /* Edge: JSON body from a struct; 200. */
-enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs, const struct kw_field *fields, const void *data, struct kw_err *err);
+enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,
+	const struct kw_field *fields, const void *data, struct kw_err *err);
 
 #endif
