@@ -1,0 +1,5 @@
+# Tests of common/http.
+kw_test(http_crypto unit SOURCES http_crypto_test.c USES kw_http)
+kw_test(http_signature unit SOURCES http_signature_test.c USES kw_http)
+kw_test(http_route unit SOURCES http_route_test.c USES kw_http)
+kw_test(http_server unit SOURCES http_server_test.c http_peer.c USES kw_http)
