@@ -30,7 +30,7 @@ static void say(
 	if (strncmp(last, err->reason, sizeof(last) - 1) == 0 && now - said_at < 10 * KW_US_PER_S)
 		return;
 	said_at = now;
-	snprintf(last, sizeof(last), "%s", err->reason);
+	snprintf(last, sizeof(last), "%.63s", err->reason);
 	kw_log_err(level, message, err, KW_LS("group", r->group));
 }
 

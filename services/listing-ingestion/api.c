@@ -1,0 +1,174 @@
+/* The operators' API: puts are appended, reads come from PostgreSQL through the cache. */
+#include "api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "fields.h"
+#include "http/crypto.h"
+#include "rules.h"
+#include "store.h"
+#include "svc/svc.h"
+
+#define CACHE_TTL_S 60
+#define PAGE_MAX 100
+
+/* ---- puts ---- */
+
+/* The path names the entity; a body that names it too must agree. */
+static enum kw_rc take_id(
+	const struct kw_request *rq, const char *pointer, const char **id, struct kw_err *err)
+{
+	if (!own_id_ok(rq->params[0]))
+		return kw_fail(err, KW_INVALID, "an id is 1 to 64 of A-Z a-z 0-9 . _ -");
+	if (*id && strcmp(*id, rq->params[0]) != 0)
+		return kw_fail_at(err, KW_INVALID, pointer, "is not the id of the path");
+	*id = rq->params[0];
+	return KW_OK;
+}
+
+static enum kw_rc append(struct kw_request *rq, const char *type, const char *kind,
+	const void *message, struct kw_err *err)
+{
+	struct kw_uuid subject = kw_uuid_of(kind, rq->params[0]);
+
+	return kw_svc_append(rq, type, rq->params[0], &subject, message,
+		kw_arena_printf(rq->arena, "{\"%s_id\":\"%s\"}", kind, rq->params[0]), err);
+}
+
+/* Ciphertext for whom may open it, keyed hash for look-up, and what may be shown. The maker's id is
+ * bound to the ciphertext. */
+static enum kw_rc seal_national_id(
+	struct kw_request *rq, const char *text, struct sealed_id **ret, struct kw_err *err)
+{
+	const struct config *config = kw_svc_config(rq->ctx);
+	struct sealed_id *sealed = kw_new(rq->arena, struct sealed_id, 1);
+	char digits[14], masked[16];
+	uint8_t hash[KW_SHA256_SIZE];
+	struct kw_bytes key, hash_key;
+
+	KW_TRY(parse_national_id(text, digits, err));
+	if (!kw_hex_decode(rq->arena, config->national_id_key.p, config->national_id_key.n, &key) ||
+		key.n != 32 ||
+		!kw_hex_decode(rq->arena, config->national_id_hash_key.p,
+			config->national_id_hash_key.n, &hash_key))
+		return kw_fail(err, KW_FATAL, "a national id key is not 64 hex digits");
+	struct kw_bytes plain = { digits, 13 };
+	kw_hmac_sha256(hash_key, &plain, 1, hash);
+	mask_national_id(digits, masked);
+	*sealed = (struct sealed_id) {
+		.ciphertext = kw_base64(rq->arena,
+			kw_seal(rq->arena, key.p, plain,
+				(struct kw_bytes) { rq->params[0], strlen(rq->params[0]) })),
+		.key_id = config->national_id_key_id,
+		.hash = kw_hex(rq->arena, (struct kw_bytes) { hash, sizeof(hash) }),
+		.masked = kw_arena_str(rq->arena, masked),
+	};
+	*ret = sealed;
+	return KW_OK;
+}
+
+enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct maker_body *body = rq->in;
+	struct maker_put message = { .maker = body->maker };
+	struct sealed_id *sealed = NULL;
+
+	(void)rs;
+	KW_TRY(take_id(rq, "/maker_id", &message.maker.maker_id, err));
+	if (body->national_id)
+		KW_TRY(seal_national_id(rq, body->national_id, &sealed, err));
+	message.maker.national_id = sealed;
+	return append(rq, "karwan.maker.put.v1", "maker", &message, err);
+}
+
+enum kw_rc put_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct hub_put message = { .hub = *(const struct hub *)rq->in };
+
+	(void)rs;
+	KW_TRY(take_id(rq, "/hub_id", &message.hub.hub_id, err));
+	return append(rq, "karwan.hub.put.v1", "hub", &message, err);
+}
+
+enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct listing_put message = { .listing = *(const struct listing *)rq->in };
+
+	(void)rs;
+	KW_TRY(take_id(rq, "/listing_id", &message.listing.listing_id, err));
+	KW_TRY(check_listing(&message.listing, err));
+	return append(rq, "karwan.listing.put.v1", "listing", &message, err);
+}
+
+/* ---- reads ---- */
+
+struct find {
+	struct kw_request *rq;
+	const char *kind;
+	struct kept kept;
+};
+
+static enum kw_rc find_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct find *find = ctx;
+
+	return store_find_record(
+		pg, find->rq->arena, find->kind, find->rq->params[0], &find->kept, err);
+}
+
+static enum kw_rc get_record(
+	struct kw_request *rq, const char *kind, struct kw_response *rs, struct kw_err *err)
+{
+	struct kw_cache *cache = kw_svc_cache(rq->ctx);
+	const char *key = kw_arena_printf(rq->arena, "karwan:%s:%s", kind, rq->params[0]);
+	struct find find = { .rq = rq, .kind = kind };
+	int64_t version;
+
+	if (kw_cache_get(cache, key, rq->arena, &rs->body, &version) == KW_OK)
+		return KW_OK;
+	KW_TRY(kw_svc_read(rq, find_tx, &find, err));
+	rs->body = (struct kw_bytes) { find.kept.body, strlen(find.kept.body) };
+	kw_cache_put(cache, key, rs->body, find.kept.version, CACHE_TTL_S);
+	return KW_OK;
+}
+
+enum kw_rc get_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	return get_record(rq, "maker", rs, err);
+}
+
+enum kw_rc get_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	return get_record(rq, "hub", rs, err);
+}
+
+enum kw_rc get_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	return get_record(rq, "listing", rs, err);
+}
+
+struct list {
+	struct kw_request *rq;
+	struct exception_list found;
+};
+
+static enum kw_rc list_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct list *list = ctx;
+	struct kw_request *rq = list->rq;
+
+	return store_list_exceptions(pg, rq->arena, kw_request_query(rq, "kind"),
+		kw_request_query(rq, "state"), kw_request_query(rq, "cursor"), PAGE_MAX,
+		&list->found, err);
+}
+
+enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct list list = { .rq = rq };
+
+	KW_TRY(kw_svc_read(rq, list_tx, &list, err));
+	return kw_svc_reply(rq, rs, exception_list_fields, &list.found, err);
+}

@@ -1,0 +1,65 @@
+/* The statement table of listing-ingestion, one typed function each. In the caller's transaction;
+ * results live in the batch's arena. */
+#ifndef LISTING_STORE_H
+#define LISTING_STORE_H
+
+#include "fields.h"
+#include "flow/batch.h"
+#include "pg/pg.h"
+
+extern const struct kw_stmt listing_stmts[];
+extern const size_t n_listing_stmts;
+
+/* A new version of a record. */
+struct record {
+	const char *id, *body;
+	struct kw_uuid entity;
+	int64_t source_version, version;
+	int state, subkind;
+};
+
+struct sealed_row {
+	const char *maker_id, *hash, *ciphertext, *key_id;
+};
+
+struct new_exception {
+	struct kw_uuid exception_id;
+	int kind;
+	const char *entity_kind, *entity_id, *reason, *body;
+	int64_t source_version;
+};
+
+struct id_row {
+	const char *id;
+};
+
+/* Locks and returns what is kept of these ids (n distinct ones), in order of id. */
+enum kw_rc store_lock_records(struct kw_batch *b, const char *kind, const struct id_row *ids,
+	size_t n, struct kept **ret, size_t *ret_n, struct kw_err *err);
+/* Ids in order, each once. */
+enum kw_rc store_put_records(struct kw_batch *b, const char *kind, const struct record *rows,
+	size_t n, struct kw_err *err);
+/* Hashes that belong to another maker already: returned as (hash, maker_id). */
+enum kw_rc store_find_hashes(struct kw_batch *b, const struct sealed_row *rows, size_t n,
+	struct sealed_row **ret, size_t *ret_n, struct kw_err *err);
+enum kw_rc store_put_national_ids(
+	struct kw_batch *b, const struct sealed_row *rows, size_t n, struct kw_err *err);
+enum kw_rc store_add_exceptions(
+	struct kw_batch *b, const struct new_exception *rows, size_t n, struct kw_err *err);
+/* Listings by id, each once: newest stock versions; returns those that were news. */
+enum kw_rc store_put_availability(struct kw_batch *b, const struct depletion *rows, size_t n,
+	struct depletion **ret, size_t *ret_n, struct kw_err *err);
+/* What is available of a listing that was counted anew; the last of several counts stands last. */
+enum kw_rc store_recount(
+	struct kw_batch *b, const struct depletion *rows, size_t n, struct kw_err *err);
+enum kw_rc store_find_availability(struct kw_batch *b, const struct id_row *ids, size_t n,
+	struct depletion **ret, size_t *ret_n, struct kw_err *err);
+
+/* API reads. NOTHING: not there. */
+enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
+	struct kept *ret, struct kw_err *err);
+enum kw_rc store_list_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
+	const char *state, const char *after, int limit, struct exception_list *ret,
+	struct kw_err *err);
+
+#endif
