@@ -1,5 +1,7 @@
 /* SQLSTATE to what the caller does next: one allow-list, everything else is FATAL.
  * https://www.postgresql.org/docs/15/errcodes-appendix.html */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pg/impl.h"
@@ -43,11 +45,28 @@ static enum kw_rc find(const PGresult *result, const char *state)
 	return KW_FATAL;
 }
 
+/* Line of the server's position, which counts characters from 1; 0: it says none. */
+static int line_of(const PGresult *result, const char *text)
+{
+	const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+	long left = position ? strtol(position, NULL, 10) : 0;
+	int line = 1;
+
+	if (left <= 0)
+		return 0;
+	for (; *text && --left > 0; text++) {
+		line += *text == '\n';
+		while (((unsigned char)text[1] & 0xc0) == 0x80)
+			text++;
+	}
+	return line;
+}
+
 enum kw_rc kw_sqlstate_fail(const PGresult *result, const char *what, struct kw_err *err)
 {
 	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	char text[200], statement[64];
+	char text[200], statement[48], line[24] = "";
 	enum kw_rc rc;
 
 	if (!state)
@@ -59,8 +78,10 @@ enum kw_rc kw_sqlstate_fail(const PGresult *result, const char *what, struct kw_
 	if (value)
 		*value = '\0';
 	kw_one_line(what, statement, sizeof(statement));
-	return kw_fail_code(
-		err, rc, state, "PostgreSQL: %s%s%s", text, statement[0] ? " in: " : "", statement);
+	if (line_of(result, what) > 1)
+		snprintf(line, sizeof(line), " at line %d", line_of(result, what));
+	return kw_fail_code(err, rc, state, "PostgreSQL: %s%s%s%s", text, line,
+		statement[0] ? " in: " : "", statement);
 }
 
 void kw_one_line(const char *text, char *out, size_t size)
