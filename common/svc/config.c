@@ -207,8 +207,8 @@ void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
 		}
 }
 
-/* A password in user:password@ or password=… of a URI. */
-static void show_text(const char *text, struct kw_buf *out)
+/* Without the password of user:password@ or password=… */
+static const char *redacted(const char *text, struct kw_arena *a)
 {
 	static const char argument[] = "password=";
 	KW_CLEANUP(kw_buf_done) struct kw_buf shown;
@@ -236,36 +236,34 @@ static void show_text(const char *text, struct kw_buf *out)
 			p += strcspn(p, "& ") - 1;
 		}
 	}
-	kw_buf_json_str(out, shown.p ? shown.p : "");
+	return kw_arena_str(a, shown.p ? shown.p : "");
 }
 
-void kw_config_show(
-	const struct kw_config_key *const *tables, void *const *structs, struct kw_buf *out)
+const struct kw_log_field *kw_config_show(
+	const struct kw_config_key *const *tables, void *const *structs, struct kw_arena *a)
 {
-	char mark = '{';
+	struct kw_log_field *fields;
+	size_t n = 0;
 
 	for (size_t t = 0; tables[t]; t++)
+		for (const struct kw_config_key *key = tables[t]; key->env; key++)
+			n++;
+	fields = kw_new(a, struct kw_log_field, n + 1); /* the last ends the list */
+	n = 0;
+	for (size_t t = 0; tables[t]; t++)
 		for (const struct kw_config_key *key = tables[t]; key->env; key++) {
-			const char *at = (const char *)structs[t] + key->offset, *text;
+			const void *at = (const char *)structs[t] + key->offset;
+			struct kw_log_field *field = &fields[n++];
 
-			kw_buf_char(out, mark);
-			mark = ',';
-			kw_buf_json_str(out, key->env);
-			kw_buf_char(out, ':');
-			switch (key->kind) {
-			case KW_CONFIG_INT:
-				kw_buf_i64(out, *(const int64_t *)(const void *)at);
-				break;
-			case KW_CONFIG_BOOL:
-				kw_buf_str(out, *(const bool *)at ? "true" : "false");
-				break;
-			case KW_CONFIG_SECRET:
-				kw_buf_json_str(out, "***");
-				break;
-			default:
-				memcpy(&text, at, sizeof(text));
-				show_text(text, out);
-			}
+			field->name = key->env;
+			if (key->kind == KW_CONFIG_INT)
+				field->number = *(const int64_t *)at;
+			else if (key->kind == KW_CONFIG_BOOL)
+				field->text = *(const bool *)at ? "true" : "false";
+			else if (key->kind == KW_CONFIG_SECRET)
+				field->text = "***";
+			else
+				field->text = redacted(*(const char *const *)at, a);
 		}
-	kw_buf_str(out, mark == '{' ? "{}" : "}");
+	return fields;
 }

@@ -10,6 +10,7 @@
 #include "core/arena.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/log.h"
 
 enum kw_config_kind { KW_CONFIG_TEXT, KW_CONFIG_INT, KW_CONFIG_BOOL, KW_CONFIG_SECRET };
 
@@ -57,9 +58,9 @@ struct kw_config_key {
 enum kw_rc kw_config_load(const struct kw_config_key *const *tables, void *const *structs,
 	struct kw_arena *a, FILE *errors);
 void kw_config_help(const struct kw_config_key *const *tables, FILE *out);
-/* One JSON object of what was loaded, for the log: secrets and the passwords of URIs are "***". */
-void kw_config_show(
-	const struct kw_config_key *const *tables, void *const *structs, struct kw_buf *out);
+/* What was loaded, as fields of a line of the log; secrets and the passwords of URIs are "***". */
+const struct kw_log_field *kw_config_show(
+	const struct kw_config_key *const *tables, void *const *structs, struct kw_arena *a);
 /* Names that `./karwan env` prints: known to every program. */
 extern const char *const kw_config_known[];
 

@@ -1,1 +1,255 @@
-typedef int kw_empty_unit;
+/* The edge: who asks, one message appended to the in topic, the answer when the broker has
+ * acknowledged. Handlers' threads, and the producer's thread where said. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bus/envelope.h"
+#include "core/log.h"
+#include "svc/impl.h"
+#include "json/json.h"
+
+#define MESSAGE_MAX (1024 * 1024)
+#define REPLY_MAX (8 * 1024 * 1024)
+#define SEND_TIMEOUT_MS 5000
+
+/* One request that waits for the broker; in its arena. */
+struct waiting {
+	struct kw_deferred *deferred;
+	const char *answer;
+};
+
+/* ---- who asks ---- */
+
+static enum kw_rc authenticate_operator(
+	struct kw_request *rq, const struct kw_partners *p, struct kw_err *err)
+{
+	const char *authorization = kw_request_header(rq, "Authorization");
+
+	/* all of them, so that the time does not tell which */
+	for (size_t i = 0; i < p->n_operators; i++)
+		if (kw_verify_bearer(&p->operators[i].secrets, authorization, NULL) == KW_OK)
+			rq->caller = &p->operators[i];
+	if (!rq->caller)
+		return kw_fail(err, KW_INVALID, "no operator's token");
+	return KW_OK;
+}
+
+static enum kw_rc authenticate(struct kw_request *rq, struct kw_err *err)
+{
+	static const enum kw_partner_kind kinds[] = {
+		[KW_AUTH_CHANNEL] = KW_CHANNEL,
+		[KW_AUTH_PROVIDER] = KW_PROVIDER,
+		[KW_AUTH_COURIER] = KW_COURIER,
+	};
+	const struct kw_svc *svc = rq->ctx;
+	const struct kw_partners *partners = kw_svc_partners(svc);
+
+	if (rq->route->auth == KW_AUTH_OPERATOR)
+		return authenticate_operator(rq, partners, err);
+	kw_assert(rq->route->auth >= KW_AUTH_CHANNEL && rq->route->auth <= KW_AUTH_COURIER);
+	kw_assert(rq->params[0] != NULL);
+	const struct kw_partner *partner =
+		kw_partners_find(partners, kinds[rq->route->auth], rq->params[0]);
+	if (!partner) /* a stranger learns no names: the answer is that to a bad signature */
+		return kw_fail(err, KW_INVALID, "no such partner");
+	const struct kw_adapter *adapter = kw_svc_adapter(svc, partner);
+	kw_assert(adapter != NULL); /* checked when the file was read */
+	KW_TRY(adapter->verify(partner, rq, err));
+	rq->caller = partner;
+	return KW_OK;
+}
+
+/* ---- append ---- */
+
+/* Producer's thread, or whoever closes the producer. */
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+{
+	static const char *const names[] = {
+		[KW_PERSISTED] = "persisted",
+		[KW_MAYBE] = "maybe",
+		[KW_NOT_PERSISTED] = "not_persisted",
+		[KW_REFUSED] = "refused",
+	};
+	struct kw_svc *svc = ctx;
+	struct waiting *w = opaque;
+	struct kw_err err;
+
+	(void)offset;
+	kw_health_append(names[outcome]);
+	atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
+	if (outcome == KW_PERSISTED) {
+		kw_deferred_answer(w->deferred, &(struct kw_response) { .status = 202,
+							.body = { w->answer, strlen(w->answer) } });
+		return;
+	}
+	if (outcome == KW_REFUSED)
+		kw_health_error("append");
+	(void)kw_fail(&err, KW_RETRY, "Kafka did not confirm the message: %s", names[outcome]);
+	kw_deferred_fail(w->deferred, &err);
+}
+
+/* Producer's thread: one wake-up for a round of reports. */
+static void round_done(void *ctx)
+{
+	struct kw_svc *svc = ctx;
+	struct kw_server *edge = atomic_load(&svc->edge);
+
+	if (edge)
+		kw_server_wake(edge);
+}
+
+static const struct kw_topic_row *row_of(const struct kw_svc *svc, const char *type)
+{
+	const struct kw_topic_row *row = svc->service->topics;
+
+	while (row->topic &&
+		(strcmp(row->topic, svc->service->in_topic) != 0 || strcmp(row->type, type) != 0))
+		row++;
+	kw_assert(row->topic != NULL);
+	return row;
+}
+
+/* The same content under the same key is the same message, however often it comes. */
+static struct kw_uuid message_id(const char *type, const char *key, const struct kw_buf *value)
+{
+	char hash[32];
+
+	snprintf(hash, sizeof(hash), "%016" PRIx64, kw_hash64(value->p, value->n, 0));
+	return kw_uuid_of("message", type, key, hash);
+}
+
+/* With the gate held. After OK the request is put off. */
+static enum kw_rc send_message(struct kw_svc *svc, struct kw_request *rq,
+	const struct kw_envelope *e, const char *key, const struct kw_buf *value,
+	const char *answer, struct kw_err *err)
+{
+	struct kw_header headers[KW_HEADERS_MAX];
+	size_t n = kw_envelope_headers(e, rq->arena, headers);
+	struct kw_bytes k = { key, strlen(key) };
+	struct waiting *w = kw_new(rq->arena, struct waiting, 1);
+
+	if (svc->closed)
+		return kw_fail(err, KW_RETRY, "leaving");
+	w->answer = answer;
+	w->deferred = kw_request_defer(rq);
+	atomic_fetch_add_explicit(&svc->appending, 1, memory_order_relaxed);
+	if (kw_producer_send(svc->producer, svc->in_topic->name,
+		    kw_partition_of(k, (int32_t)svc->in_topic->partitions), k,
+		    (struct kw_bytes) { value->p, value->n }, headers, n, w, err) != KW_OK) {
+		atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
+		kw_health_append("not_sent");
+		kw_deferred_fail(w->deferred, err);
+	}
+	return KW_OK;
+}
+
+enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,
+	const struct kw_uuid *subject, const void *data, const char *answer, struct kw_err *err)
+{
+	struct kw_svc *svc = rq->ctx;
+	const struct kw_topic_row *row = row_of(svc, type);
+	KW_CLEANUP(kw_buf_done) struct kw_buf value;
+
+	kw_buf_init(&value, MESSAGE_MAX);
+	kw_json_encode(row->fields, data, &value);
+	if (value.full)
+		return kw_fail(err, KW_INVALID, "the message would be larger than 1 MiB");
+	/* before, a message could go to a partition where nobody looks for its key */
+	if (!atomic_load(&svc->verified))
+		return kw_fail(err, KW_RETRY, "Kafka's topics are not verified yet");
+	struct kw_envelope e = {
+		.id = message_id(type, key, &value),
+		.type = type,
+		.source = svc->source,
+		.subject = subject->s,
+		.time = rq->now,
+		.trace = rq->trace,
+	};
+	pthread_rwlock_rdlock(&svc->gate);
+	enum kw_rc rc = send_message(svc, rq, &e, key, &value, answer, err);
+	pthread_rwlock_unlock(&svc->gate);
+	return rc;
+}
+
+enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,
+	const struct kw_field *fields, const void *data, struct kw_err *err)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	kw_buf_init(&text, REPLY_MAX);
+	kw_json_encode(fields, data, &text);
+	if (text.full)
+		return kw_fail(err, KW_FATAL, "an answer larger than 8 MiB");
+	rs->body = (struct kw_bytes) { kw_arena_copy(rq->arena, text.p, text.n), text.n };
+	return KW_OK;
+}
+
+/* ---- open, close ---- */
+
+enum kw_rc kw_edge_open(struct kw_svc *svc, struct kw_err *err)
+{
+	const struct kw_common *c = &svc->common;
+	struct kw_producer *producer;
+	struct kw_server *edge;
+
+	snprintf(svc->source, sizeof(svc->source), "/karwan/%s/edge", svc->service->name);
+	KW_TRY(kw_producer_open(
+		&(struct kw_producer_config) {
+			.brokers = c->brokers,
+			.client_id = svc->service->name,
+			.linger_ms = (int)c->linger_ms,
+			.timeout_ms = SEND_TIMEOUT_MS,
+			.delivered = delivered,
+			.round_done = round_done,
+			.ctx = svc,
+		},
+		&producer, err));
+	pthread_rwlock_wrlock(&svc->gate); /* /readyz looks at it */
+	svc->producer = producer;
+	pthread_rwlock_unlock(&svc->gate);
+	svc->readers = kw_readers_new(svc);
+	KW_TRY(kw_server_start(
+		&(struct kw_server_config) {
+			.listen = c->listen,
+			.routes = svc->service->routes,
+			.authenticate = authenticate,
+			.observe = kw_health_observe,
+			.clock = &kw_clock_system,
+			.ctx = svc,
+			.threads = (int)c->http_threads,
+			.connections_max = (int)c->http_connections,
+			.per_address_max = (int)c->http_per_address,
+			.deadline_ms = (int)c->http_deadline_ms,
+			.deferred_max = (int)c->deferred_max,
+			.access_log = c->access_log,
+		},
+		&edge, err));
+	atomic_store(&svc->edge, edge);
+	return KW_OK;
+}
+
+bool kw_edge_kafka_up(struct kw_svc *svc)
+{
+	pthread_rwlock_rdlock(&svc->gate);
+	bool up = svc->producer && !svc->closed && kw_producer_up(svc->producer);
+	pthread_rwlock_unlock(&svc->gate);
+	return up;
+}
+
+void kw_edge_close(struct kw_svc *svc)
+{
+	struct kw_server *edge = atomic_load(&svc->edge);
+
+	if (edge)
+		kw_server_drain(edge);
+	pthread_rwlock_wrlock(&svc->gate);
+	svc->closed = true; /* from here on nobody uses the producer */
+	pthread_rwlock_unlock(&svc->gate);
+	if (svc->producer)
+		kw_producer_close(svc->producer, SEND_TIMEOUT_MS);
+	kw_server_stop(edge);
+	atomic_store(&svc->edge, NULL);
+	kw_readers_free(svc->readers);
+	svc->readers = NULL;
+}

@@ -29,8 +29,9 @@ struct kw_adapter {
 	const void *more; /* the service's own descriptor of the adapter */
 };
 
-/* Recurring leased work, or a timer; runs on the job thread with its own connection. NOTHING: sleep
- * interval_ms; OK: again at once. */
+/* Recurring leased work, or a timer; runs on the job thread with its own connection. NOTHING: again
+ * after interval_ms; OK: again at once. RETRY: again with growing pauses. FATAL: the service stops.
+ * Others are logged, and it runs again after interval_ms. */
 typedef enum kw_rc kw_job_fn(
 	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 struct kw_job {
@@ -48,10 +49,12 @@ struct kw_service {
 	const struct kw_topic_row *topics;
 	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
 	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
-	/* After configuration, before anything starts; may be NULL. */
+	/* After configuration, before anything starts; INVALID: exit 78. May be NULL. */
 	enum kw_rc (*start)(struct kw_svc *svc, struct kw_err *err);
 };
 
+/* Exit status: 0 left as asked; 1 something failed, start it again; 64 wrong command line; 78 wrong
+ * configuration, another start would not mend it. */
 int kw_svc_run(const struct kw_service *service, int argc, char **argv);
 
 /* Inside handlers, jobs and batch handlers. */
@@ -65,7 +68,8 @@ struct kw_client *kw_svc_client(struct kw_svc *svc);
 
 /* Edge: appends one message to the service's in topic and answers when the broker has acknowledged:
  * 202 with `answer` (JSON, in the request's arena), or 503 with Retry-After. The handler returns
- * what this returns. type as in the topic table; data is encoded by the row's fields. */
+ * what this returns, and touches the request no more. type as in the topic table; data is encoded
+ * by the row's fields. */
 enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,
 	const struct kw_uuid *subject, const void *data, const char *answer, struct kw_err *err);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */

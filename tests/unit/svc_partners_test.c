@@ -72,15 +72,21 @@ static void test_good(void **state)
 
 	(void)state;
 	assert_int_equal(
-		load("{\"channels\":[{\"name\":\"pavilion\",\"adapter\":\"karwan\",\"secret_files\":[\"webhook\"],"
+		load("{\"channels\":[{\"name\":\"pavilion\",\"adapter\":\"karwan\","
+		     "\"secret_files\":[\"webhook\"],"
 		     "\"fee_bps\":300,\"park_days\":14},"
-		     "{\"name\":\"shopify-demo\",\"adapter\":\"shopify\",\"secret_files\":[\"plain\",\"./second\"],"
+		     "{\"name\":\"shopify-demo\",\"adapter\":\"shopify\","
+		     "\"secret_files\":[\"plain\",\"./second\"],"
 		     "\"fee_bps\":0,\"park_days\":1,\"shop_domain\":\"demo.example\"}],"
-		     "\"providers\":[{\"name\":\"stripe-demo\",\"adapter\":\"stripe\",\"secret_files\":[\"plain\"]}],"
-		     "\"couriers\":[{\"name\":\"pavilion\",\"adapter\":\"karwan\",\"secret_files\":[\"webhook\"],"
-		     "\"url\":\"http://127.0.0.1:1\",\"batch_max\":100,\"rates\":[{\"zone\":\"PK\",\"max_weight_g\":2000,"
+		     "\"providers\":[{\"name\":\"stripe-demo\",\"adapter\":\"stripe\","
+		     "\"secret_files\":[\"plain\"]}],"
+		     "\"couriers\":[{\"name\":\"pavilion\",\"adapter\":\"karwan\","
+		     "\"secret_files\":[\"webhook\"],"
+		     "\"url\":\"http://127.0.0.1:1\",\"batch_max\":100,"
+		     "\"rates\":[{\"zone\":\"PK\",\"max_weight_g\":2000,"
 		     "\"price\":{\"amount\":\"250.00\",\"currency\":\"PKR\"},\"cod\":true},"
-		     "{\"zone\":\"*\",\"max_weight_g\":1,\"price\":{\"amount\":\"0.00\",\"currency\":\"PKR\"}}]}],"
+		     "{\"zone\":\"*\",\"max_weight_g\":1,"
+		     "\"price\":{\"amount\":\"0.00\",\"currency\":\"PKR\"}}]}],"
 		     "\"operators\":[{\"name\":\"operator\",\"secret_files\":[\"plain\"]}],"
 		     "\"allow_private_urls\":true}",
 			&p),

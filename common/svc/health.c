@@ -1,0 +1,308 @@
+/* /healthz, /readyz and /metrics on the admin port, and the service's own figures. Any thread. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "svc/impl.h"
+#include "json/json.h"
+
+#define METRICS_MAX (16 * 1024 * 1024)
+#define POSTGRES_FRESH_US (5 * KW_US_PER_S)
+
+/* ---- figures ---- */
+
+static struct kw_metric http_requests = { .name = "karwan_http_requests_total",
+	.help = "Requests answered.",
+	.kind = KW_COUNTER,
+	.labels = { "route", "method", "status" } };
+static struct kw_metric http_duration = { .name = "karwan_http_request_duration_seconds",
+	.help = "From a request's first line to the end of its answer.",
+	.kind = KW_HISTOGRAM,
+	.labels = { "route" } };
+static struct kw_metric appends = { .name = "karwan_appends_total",
+	.help = "Messages of the edge by what the broker said.",
+	.kind = KW_COUNTER,
+	.labels = { "outcome" } };
+static struct kw_metric errors = { .name = "karwan_errors_total",
+	.help = "Errors of our own, and what could not go on.",
+	.kind = KW_COUNTER,
+	.labels = { "where" } };
+static struct kw_metric build_info = { .name = "karwan_build_info",
+	.help = "Always 1.",
+	.kind = KW_GAUGE,
+	.labels = { "service", "version" } };
+
+/* Those without labels, read when they are asked for. */
+enum figure {
+	APPENDING,
+	BATCHES,
+	MESSAGES,
+	BATCH_SECONDS,
+	DEAD_LETTERS,
+	RETRIES,
+	REPEATS,
+	GAPS,
+	SKIPPED,
+	LAG,
+	LAST_BATCH,
+	PENDING,
+	PUBLISHED,
+	RESENT,
+	WALKS,
+	LEADER,
+	MEMORY,
+	FILES,
+	CPU,
+};
+
+#define COUNTER(n, h)                                        \
+	{                                                    \
+		.name = (n), .help = (h), .kind = KW_COUNTER \
+	}
+#define GAUGE(n, h)                                        \
+	{                                                  \
+		.name = (n), .help = (h), .kind = KW_GAUGE \
+	}
+#define SECONDS(n, h)                                                                   \
+	{                                                                               \
+		.name = (n), .help = (h), .kind = KW_COUNTER, .per_unit = KW_PER_SECOND \
+	}
+
+static struct kw_metric figures[] = {
+	[APPENDING] = GAUGE("karwan_appending", "Requests that wait for the broker."),
+	[BATCHES] = COUNTER("karwan_batches_total", "Batches committed."),
+	[MESSAGES] = COUNTER("karwan_messages_total", "Messages in committed batches."),
+	[BATCH_SECONDS] = SECONDS("karwan_batch_duration_seconds_total", "Time spent in batches."),
+	[DEAD_LETTERS] = COUNTER("karwan_dead_letters_total", "Messages that became dead letters."),
+	[RETRIES] = COUNTER("karwan_retries_total", "Batches that were run again."),
+	[REPEATS] = COUNTER("karwan_repeats_total", "Events dropped because they came before."),
+	[GAPS] = COUNTER("karwan_gaps_total", "Gaps met in events topics."),
+	[SKIPPED] = COUNTER("karwan_skipped_total", "Events of types that are not for us."),
+	[LAG] = GAUGE("karwan_consumer_lag", "Messages in the topics that are not consumed yet."),
+	[LAST_BATCH] = GAUGE("karwan_last_batch_size", "Messages in the last batch."),
+	[PENDING] = GAUGE("karwan_journal_pending", "Events journaled but not yet published."),
+	[PUBLISHED] = COUNTER("karwan_published_total", "Events that the broker acknowledged."),
+	[RESENT] = COUNTER("karwan_resent_total", "Events sent once more."),
+	[WALKS] =
+		COUNTER("karwan_publisher_walks_total", "Comparisons of the log with the journal."),
+	[LEADER] = GAUGE("karwan_publisher_leader", "1 where this program publishes."),
+	[MEMORY] = GAUGE("process_resident_memory_bytes", "Resident memory size in bytes."),
+	[FILES] = GAUGE("process_open_fds", "Number of open file descriptors."),
+	[CPU] = SECONDS("process_cpu_seconds_total", "User and system CPU time in seconds."),
+};
+
+static void set(enum figure figure, int64_t value)
+{
+	kw_gauge(&figures[figure], value, KW_NO_LABELS);
+}
+
+void kw_health_observe(void *ctx, const struct kw_route *route, int status, int64_t duration_us)
+{
+	const char *path = route ? route->path : "none";
+	char text[16];
+
+	(void)ctx;
+	snprintf(text, sizeof(text), "%d", status);
+	kw_count(&http_requests, 1, KW_LABELS(path, route ? route->method : "none", text));
+	kw_observe_us(&http_duration, duration_us, KW_LABELS(path));
+	if (status == 500)
+		kw_health_error("edge");
+}
+
+void kw_health_error(const char *where)
+{
+	kw_count(&errors, 1, KW_LABELS(where));
+}
+
+void kw_health_append(const char *outcome)
+{
+	kw_count(&appends, 1, KW_LABELS(outcome));
+}
+
+static void collect_flow(struct kw_svc *svc)
+{
+	struct kw_runner_stats sum = { 0 }, one;
+	struct kw_publisher_stats p = { 0 };
+
+	pthread_mutex_lock(&svc->look);
+	for (int i = 0; i < KW_CONSUMERS_MAX; i++) {
+		if (!svc->consumers[i].runner)
+			continue;
+		kw_runner_stats(svc->consumers[i].runner, &one);
+		sum.batches += one.batches;
+		sum.messages += one.messages;
+		sum.retries += one.retries;
+		sum.dead_letters += one.dead_letters;
+		sum.repeats += one.repeats;
+		sum.gaps += one.gaps;
+		sum.skipped += one.skipped;
+		sum.lag += one.lag;
+		sum.batch_us_sum += one.batch_us_sum;
+		sum.last_batch = one.last_batch > sum.last_batch ? one.last_batch : sum.last_batch;
+	}
+	if (svc->publisher)
+		kw_publisher_stats(svc->publisher, &p);
+	pthread_mutex_unlock(&svc->look);
+	set(BATCHES, sum.batches);
+	set(MESSAGES, sum.messages);
+	set(BATCH_SECONDS, sum.batch_us_sum);
+	set(DEAD_LETTERS, sum.dead_letters);
+	set(RETRIES, sum.retries);
+	set(REPEATS, sum.repeats);
+	set(GAPS, sum.gaps);
+	set(SKIPPED, sum.skipped);
+	set(LAG, sum.lag);
+	set(LAST_BATCH, sum.last_batch);
+	set(PENDING, p.pending);
+	set(PUBLISHED, p.published);
+	set(RESENT, p.resent);
+	set(WALKS, p.walks);
+	set(LEADER, p.leader);
+}
+
+static void collect_process(void)
+{
+	struct rusage usage;
+	char statm[128] = "";
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fgets(statm, sizeof(statm), f)) {
+		char *resident = strchr(statm, ' ');
+		if (resident)
+			set(MEMORY, strtoll(resident, NULL, 10) * sysconf(_SC_PAGESIZE));
+	}
+	if (f)
+		fclose(f);
+	DIR *dir = opendir("/proc/self/fd");
+	int64_t files = -3; /* ".", ".." and the folder itself */
+	while (dir && readdir(dir))
+		files++;
+	if (dir) {
+		closedir(dir);
+		set(FILES, files);
+	}
+	if (getrusage(RUSAGE_SELF, &usage) == 0)
+		set(CPU, (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * KW_US_PER_S +
+				 usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
+/* ---- routes ---- */
+
+static enum kw_rc get_metrics(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct kw_svc *svc = rq->ctx;
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	set(APPENDING, atomic_load_explicit(&svc->appending, memory_order_relaxed));
+	collect_flow(svc);
+	collect_process();
+	kw_buf_init(&text, METRICS_MAX);
+	kw_metrics_render(&text);
+	if (text.full)
+		return kw_fail(err, KW_FATAL, "more metrics than fit");
+	rs->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	rs->body = (struct kw_bytes) { kw_arena_copy(rq->arena, text.p, text.n), text.n };
+	return KW_OK;
+}
+
+static enum kw_rc get_health(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	(void)rq;
+	(void)err;
+	rs->body = (struct kw_bytes) { "{\"healthy\":true}", 16 };
+	return KW_OK;
+}
+
+struct readiness {
+	bool ready, assigned;
+	const char *kafka, *configuration, *postgres, *redis, *why;
+};
+
+static const struct kw_field readiness_fields[] = {
+	KW_BOOL(struct readiness, ready, KW_REQUIRED),
+	KW_STR(struct readiness, kafka, KW_REQUIRED, 1, 20),
+	KW_STR(struct readiness, configuration, KW_REQUIRED, 1, 20),
+	KW_STR(struct readiness, postgres, KW_REQUIRED, 1, 20),
+	KW_STR(struct readiness, redis, KW_REQUIRED, 1, 20),
+	KW_BOOL(struct readiness, assigned, KW_REQUIRED),
+	KW_STR(struct readiness, why, KW_OPTIONAL, 1, 200),
+	KW_END,
+};
+
+/* Has every consumer its partitions, and can it commit? */
+static bool is_assigned(struct kw_svc *svc, const char **ret_why)
+{
+	bool assigned = true;
+
+	pthread_mutex_lock(&svc->look);
+	for (int i = 0; i < svc->common.consumers && assigned; i++) {
+		*ret_why = "starting";
+		assigned = svc->consumers[i].runner &&
+			   kw_runner_ready(svc->consumers[i].runner, ret_why);
+	}
+	pthread_mutex_unlock(&svc->look);
+	return assigned;
+}
+
+static enum kw_rc get_ready(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct kw_svc *svc = rq->ctx;
+	bool verified = atomic_load(&svc->verified), stale = atomic_load(&svc->stale);
+	bool kafka = verified && kw_edge_kafka_up(svc);
+	int64_t answered = atomic_load(&svc->postgres_us);
+	bool postgres = answered && kw_monotonic_us() - answered < POSTGRES_FRESH_US;
+	const char *why = NULL;
+	struct readiness r = {
+		.assigned = is_assigned(svc, &why),
+		.kafka = kafka ? "ok" : "degraded",
+		.configuration = !verified ? "unverified"
+				 : stale   ? "stale"
+					   : "ok",
+		.postgres = postgres ? "ok" : "degraded",
+		.redis = !svc->common.redis_url[0] ? "off"
+			 : kw_cache_up(svc->cache) ? "ok"
+						   : "degraded",
+	};
+
+	r.ready = kafka && !atomic_load(&svc->leaving);
+	if (atomic_load(&svc->leaving))
+		r.why = "leaving";
+	else if (!verified)
+		r.why = "Kafka's topics are not verified yet";
+	else if (!kafka)
+		r.why = "Kafka is away";
+	else if (stale)
+		r.why = "the partners file was refused; the one read before goes on";
+	else if (!r.assigned)
+		r.why = why;
+	else if (!postgres)
+		r.why = "PostgreSQL is away";
+	rs->status = r.ready ? 200 : 503;
+	return kw_svc_reply(rq, rs, readiness_fields, &r, err);
+}
+
+static const struct kw_route routes[] = {
+	{ .method = "GET", .path = "/healthz", .handle = get_health },
+	{ .method = "GET", .path = "/readyz", .handle = get_ready },
+	{ .method = "GET", .path = "/metrics", .handle = get_metrics },
+	{ 0 },
+};
+
+enum kw_rc kw_health_start(struct kw_svc *svc, struct kw_err *err)
+{
+	kw_gauge(&build_info, 1, KW_LABELS(svc->service->name, KW_VERSION));
+	return kw_server_start(
+		&(struct kw_server_config) {
+			.listen = svc->common.admin_listen,
+			.routes = routes,
+			.clock = &kw_clock_system,
+			.ctx = svc,
+			.threads = 1,
+			.connections_max = 64,
+			.per_address_max = 64,
+		},
+		&svc->admin, err);
+}
