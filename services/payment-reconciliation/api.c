@@ -1,0 +1,298 @@
+/* The HTTP endpoints: providers' events in; payments, statements and exceptions out. */
+#include "api.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "store.h"
+#include "json/json.h"
+
+#define PAGE 100
+
+/* ---- POST /v1/providers/:provider/events ---- */
+
+static struct kw_metric ignored_events = {
+	.name = "karwan_provider_events_ignored_total",
+	.help = "Authenticated provider events of a type that is not used.",
+	.kind = KW_COUNTER,
+	.labels = { "provider" },
+};
+
+struct ignored {
+	const char *ignored;
+};
+static const struct kw_field ignored_fields[] = {
+	KW_STR(struct ignored, ignored, KW_REQUIRED, 1, 200),
+	KW_END,
+};
+
+struct accepted {
+	struct kw_uuid payment_id;
+};
+static const struct kw_field accepted_fields[] = {
+	KW_UUID(struct accepted, payment_id, KW_REQUIRED),
+	KW_END,
+};
+
+static const char *encode(struct kw_arena *a, const struct kw_field *fields, const void *data)
+{
+	struct kw_buf text;
+	kw_buf_init(&text, 1024);
+	kw_json_encode(fields, data, &text);
+	kw_assert(!text.full);
+	const char *copy = kw_arena_strn(a, text.p, text.n);
+	kw_buf_done(&text);
+	return copy;
+}
+
+static enum kw_rc post_provider_event(
+	struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct kw_partner *provider = rq->caller;
+	const struct provider_adapter *adapter = kw_svc_adapter(rq->ctx, provider)->more;
+	struct payment_reported m = { .provider = provider->name };
+	const char *type = NULL;
+
+	enum kw_rc rc = adapter->map(rq->body, rq->arena, &m, &type, err);
+	if (rc == KW_NOTHING) {
+		struct ignored answer = { type };
+		kw_count(&ignored_events, 1, KW_LABELS(provider->name));
+		return kw_svc_reply(rq, rs, ignored_fields, &answer, err);
+	}
+	if (rc != KW_OK)
+		return rc;
+	/* A reference counts when its channel is declared: then the order has come, or will. */
+	if (m.channel && kw_partners_find(kw_svc_partners(rq->ctx), KW_CHANNEL, m.channel))
+		m.order_id = kw_uuid_of("order", m.channel, m.external_id);
+	m.payment_id = kw_uuid_of("payment", m.provider, m.provider_payment_id);
+	m.content_hash = payment_content_hash(rq->arena, &m);
+	struct accepted answer = { m.payment_id };
+	const char *key = m.order_id.s[0] ? m.order_id.s : m.payment_id.s;
+	return kw_svc_append(rq, "karwan.payment.reported.v1", key, &m.payment_id, &m,
+		encode(rq->arena, accepted_fields, &answer), err);
+}
+
+/* ---- GET /v1/payments/:id ---- */
+
+static const struct kw_field payment_view_fields[] = {
+	KW_UUID(struct payment_view, payment_id, KW_REQUIRED),
+	KW_STR(struct payment_view, provider, KW_REQUIRED, 1, 200),
+	KW_STR(struct payment_view, provider_payment_id, KW_REQUIRED, 1, 200),
+	KW_UUID(struct payment_view, order_id, KW_OPTIONAL),
+	KW_STR(struct payment_view, channel, KW_OPTIONAL, 1, 200),
+	KW_STR(struct payment_view, external_id, KW_OPTIONAL, 1, 200),
+	KW_ENUM(struct payment_view, state, KW_REQUIRED, &payment_states),
+	KW_MONEY(struct payment_view, captured, KW_REQUIRED),
+	KW_MONEY(struct payment_view, refunded, KW_REQUIRED),
+	KW_BOOL(struct payment_view, suspense, KW_REQUIRED),
+	KW_I64(struct payment_view, version, KW_REQUIRED, 0, INT64_MAX),
+	KW_TIME(struct payment_view, opened_at, KW_REQUIRED),
+	KW_TIME(struct payment_view, changed_at, KW_REQUIRED),
+	KW_END,
+};
+
+struct payment_query {
+	struct kw_arena *arena;
+	struct kw_uuid id;
+	struct payment_view found;
+};
+
+static enum kw_rc read_payment(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct payment_query *query = ctx;
+	return store_read_payment(pg, query->arena, &query->id, &query->found, err);
+}
+
+static enum kw_rc get_payment(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct payment_query query = { .arena = rq->arena };
+	if (!kw_uuid_parse(rq->params[0], &query.id))
+		return KW_NOTHING;
+	KW_TRY(kw_svc_read(rq, read_payment, &query, err));
+	return kw_svc_reply(rq, rs, payment_view_fields, &query.found, err);
+}
+
+/* ---- lists: a cursor is the time and the id of the last row ---- */
+
+struct cursor {
+	kw_time time;
+	struct kw_uuid id;
+};
+
+static enum kw_rc read_cursor(struct kw_request *rq, struct cursor *ret, struct kw_err *err)
+{
+	const char *text = kw_request_query(rq, "cursor");
+	int digits = 0;
+
+	*ret = (struct cursor) { 0 };
+	if (!text)
+		return KW_OK;
+	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 17; digits++)
+		ret->time = ret->time * 10 + (text[digits] - '0');
+	if (digits == 0 || text[digits] != '_' || !kw_uuid_parse(text + digits + 1, &ret->id))
+		return kw_fail_at(err, KW_INVALID, "/cursor", "is not a cursor of this list");
+	return KW_OK;
+}
+
+static const char *cursor_text(struct kw_arena *a, kw_time time, const struct kw_uuid *id)
+{
+	return kw_arena_printf(a, "%" PRId64 "_%s", time, id->s);
+}
+
+/* ---- GET /v1/makers/:id/statement ---- */
+
+struct statement {
+	const char *maker_id;
+	struct statement_line *lines;
+	size_t n_lines;
+	const char *cursor;
+};
+
+static const struct kw_field statement_line_fields[] = {
+	KW_UUID(struct statement_line, earning_id, KW_REQUIRED),
+	KW_UUID(struct statement_line, order_id, KW_REQUIRED),
+	KW_STR(struct statement_line, channel, KW_REQUIRED, 1, 200),
+	KW_STR(struct statement_line, external_id, KW_REQUIRED, 1, 200),
+	KW_UUID(struct statement_line, fulfilment_id, KW_REQUIRED),
+	KW_STR(struct statement_line, line_id, KW_REQUIRED, 1, 200),
+	KW_STR(struct statement_line, title, KW_OPTIONAL, 1, 1000),
+	KW_I64(struct statement_line, quantity, KW_REQUIRED, 1, INT64_MAX),
+	KW_MONEY(struct statement_line, amount, KW_REQUIRED),
+	KW_MONEY(struct statement_line, fee, KW_REQUIRED),
+	KW_MONEY_AS(struct statement_line, total, "running_total", KW_REQUIRED),
+	KW_TIME(struct statement_line, earned_at, KW_REQUIRED),
+	KW_END,
+};
+
+static const struct kw_field statement_fields[] = {
+	KW_STR(struct statement, maker_id, KW_REQUIRED, 1, 64),
+	KW_ARRAY(struct statement, lines, KW_REQUIRED, struct statement_line, statement_line_fields,
+		0, PAGE),
+	KW_STR(struct statement, cursor, KW_OPTIONAL, 1, 64),
+	KW_END,
+};
+
+struct statement_query {
+	struct kw_arena *arena;
+	struct cursor after;
+	struct statement *to;
+};
+
+static enum kw_rc read_statement(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct statement_query *query = ctx;
+	struct statement *to = query->to;
+	return store_read_statement(pg, query->arena, to->maker_id, query->after.time,
+		&query->after.id, PAGE + 1, &to->lines, &to->n_lines, err);
+}
+
+static enum kw_rc get_statement(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct statement answer = { .maker_id = rq->params[0] };
+	struct statement_query query = { .arena = rq->arena, .to = &answer };
+
+	if (strlen(rq->params[0]) > 64)
+		return KW_NOTHING;
+	KW_TRY(read_cursor(rq, &query.after, err));
+	KW_TRY(kw_svc_read(rq, read_statement, &query, err));
+	if (answer.n_lines > PAGE) {
+		const struct statement_line *last = &answer.lines[PAGE - 1];
+		answer.n_lines = PAGE;
+		answer.cursor = cursor_text(rq->arena, last->earned_at, &last->earning_id);
+	}
+	return kw_svc_reply(rq, rs, statement_fields, &answer, err);
+}
+
+/* ---- GET /v1/exceptions ---- */
+
+struct exceptions {
+	struct exception_view *exceptions;
+	size_t n_exceptions;
+	const char *cursor;
+};
+
+static const struct kw_field exception_view_fields[] = {
+	KW_UUID(struct exception_view, exception_id, KW_REQUIRED),
+	KW_ENUM(struct exception_view, kind, KW_REQUIRED, &exception_kinds),
+	KW_ENUM(struct exception_view, state, KW_REQUIRED, &exception_states),
+	KW_UUID(struct exception_view, order_id, KW_OPTIONAL),
+	KW_UUID(struct exception_view, payment_id, KW_OPTIONAL),
+	KW_MONEY(struct exception_view, expected, KW_OPTIONAL),
+	KW_MONEY(struct exception_view, received, KW_OPTIONAL),
+	KW_STR(struct exception_view, reason, KW_REQUIRED, 1, 200),
+	KW_STR(struct exception_view, owner, KW_REQUIRED, 1, 64),
+	KW_I64(struct exception_view, version, KW_REQUIRED, 1, INT64_MAX),
+	KW_TIME(struct exception_view, opened_at, KW_REQUIRED),
+	KW_TIME(struct exception_view, changed_at, KW_REQUIRED),
+	KW_END,
+};
+
+static const struct kw_field exceptions_fields[] = {
+	KW_ARRAY(struct exceptions, exceptions, KW_REQUIRED, struct exception_view,
+		exception_view_fields, 0, PAGE),
+	KW_STR(struct exceptions, cursor, KW_OPTIONAL, 1, 64),
+	KW_END,
+};
+
+struct exceptions_query {
+	struct kw_arena *arena;
+	const char *kind, *state;
+	struct cursor after;
+	struct exceptions *to;
+};
+
+static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct exceptions_query *query = ctx;
+	return store_read_exceptions(pg, query->arena, query->kind, query->state, query->after.time,
+		&query->after.id, PAGE + 1, &query->to->exceptions, &query->to->n_exceptions, err);
+}
+
+/* One of the table's names, or absent. */
+static enum kw_rc read_name(struct kw_request *rq, const char *name, const char *pointer,
+	const struct kw_strtab *names, const char **ret, struct kw_err *err)
+{
+	*ret = kw_request_query(rq, name);
+	if (*ret && kw_strtab_value(names, *ret) < 0)
+		return kw_fail_at(err, KW_INVALID, pointer, "is none of the names");
+	return KW_OK;
+}
+
+static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct exceptions answer = { 0 };
+	struct exceptions_query query = { .arena = rq->arena, .to = &answer };
+
+	KW_TRY(read_name(rq, "kind", "/kind", &exception_kinds, &query.kind, err));
+	KW_TRY(read_name(rq, "state", "/state", &exception_states, &query.state, err));
+	KW_TRY(read_cursor(rq, &query.after, err));
+	KW_TRY(kw_svc_read(rq, read_exceptions, &query, err));
+	if (answer.n_exceptions > PAGE) {
+		const struct exception_view *last = &answer.exceptions[PAGE - 1];
+		answer.n_exceptions = PAGE;
+		answer.cursor = cursor_text(rq->arena, last->opened_at, &last->exception_id);
+	}
+	return kw_svc_reply(rq, rs, exceptions_fields, &answer, err);
+}
+
+const struct kw_route payment_routes[] = {
+	{ .method = "POST",
+		.path = "/v1/providers/:provider/events",
+		.handle = post_provider_event,
+		.auth = KW_AUTH_PROVIDER,
+		.body = KW_RAW_BODY },
+	{ .method = "GET",
+		.path = "/v1/payments/:id",
+		.handle = get_payment,
+		.auth = KW_AUTH_OPERATOR },
+	{ .method = "GET",
+		.path = "/v1/makers/:id/statement",
+		.handle = get_statement,
+		.auth = KW_AUTH_OPERATOR },
+	{ .method = "GET",
+		.path = "/v1/exceptions",
+		.handle = get_exceptions,
+		.auth = KW_AUTH_OPERATOR },
+	{ 0 },
+};
