@@ -1,0 +1,2 @@
+# Tests of common/cache, on a real Redis and on one that is killed.
+kw_test(cache servers SOURCES cache_test.c USES kw_cache kt_support kw_test_proxy THIRD PkgConfig::HIREDIS)
