@@ -122,7 +122,7 @@ void toy_make(struct toy *toy, const char *name, const char *brokers, const char
 		.dsn = toy->dsn,
 		.topics = &toy->topics,
 		.clock = &kw_clock_system,
-		.session_ms = 6000,
+		.session_ms = 2000,
 		.ctx = toy,
 	};
 }
