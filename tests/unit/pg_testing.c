@@ -87,3 +87,60 @@ void test_terminate(struct kw_pg *pg)
 	assert_int_equal(row.n, 1);
 	kw_pg_free(other);
 }
+
+/* ---- work in transactions ---- */
+
+enum { ADD, FIND_LOCKED, ZERO };
+
+static const struct kw_stmt stmts[] = {
+	[ADD] = { "UPDATE rows SET n = n + $2::int8 WHERE id = $1::int8" },
+	[FIND_LOCKED] = { "SELECT n FROM rows WHERE id = $1::int8 FOR UPDATE" },
+	[ZERO] = { "UPDATE rows SET n = 0" },
+};
+
+enum kw_rc test_add(struct kw_pg *pg, int64_t id, int64_t by, struct kw_err *err)
+{
+	/* of its own: the two threads of a deadlock come here */
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(65536);
+	struct kw_args args = kw_args_of(a);
+	size_t affected;
+
+	kw_args_i64(&args, id);
+	kw_args_i64(&args, by);
+	KW_TRY(kw_pg_exec(pg, &stmts[ADD], &args, &affected, err));
+	return affected == 1 ? KW_OK : kw_fail(err, KW_FATAL, "no row");
+}
+
+enum kw_rc test_find_locked(struct kw_pg *pg, int64_t id, int64_t *ret, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(test_arena);
+	struct number row;
+
+	kw_args_i64(&args, id);
+	KW_TRY(kw_pg_fetch_one(
+		pg, &stmts[FIND_LOCKED], &args, number_cols, sizeof(row), &row, err));
+	*ret = row.n;
+	return KW_OK;
+}
+
+enum kw_rc test_add_one(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct test_work *w = ctx;
+
+	w->runs++;
+	if (w->set)
+		KW_TRY(kw_pg_script(pg, w->set, err));
+	KW_TRY(test_add(pg, w->id, 1, err));
+	return w->result;
+}
+
+int test_reset(void **state)
+{
+	struct kw_pg *pg = test_pg();
+
+	(void)state;
+	kw_arena_reset(test_arena);
+	OK(kw_pg_exec(pg, &stmts[ZERO], NULL, NULL, &why));
+	kw_pg_free(pg);
+	return 0;
+}
