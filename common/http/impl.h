@@ -85,6 +85,7 @@ struct kw_request_impl {
 	bool has_body, expects, busy;
 	struct kw_deferred deferred;
 	_Atomic bool answered;
+	bool answered_inside; /* by its handler; that thread only */
 	struct kw_response rs;
 	const char *problem; /* reason for the log */
 	int64_t started_us;
@@ -130,6 +131,8 @@ struct kw_server {
 };
 
 /* ---- server.c ---- */
+/* The request whose handler runs on this thread. */
+extern _Thread_local struct kw_request_impl *kw_handling;
 struct kw_request_impl *kw_request_take(struct kw_server *s);
 void kw_request_release(struct kw_request_impl *im);
 void kw_server_busy(struct kw_request_impl *im);

@@ -203,7 +203,9 @@ static void answer(struct kw_request_impl *im)
 	if (!parsed(im))
 		return;
 	struct kw_response rs = { 0 };
+	kw_handling = im;
 	enum kw_rc rc = rq->route->handle(rq, &rs, &err);
+	kw_handling = NULL;
 	kw_assert(im->stage != KW_PUT_OFF || rc == KW_OK);
 	if (im->stage == KW_PUT_OFF)
 		return;
@@ -223,8 +225,8 @@ static enum MHD_Result on_whole(struct kw_request_impl *im)
 	im->stage = KW_AT_HANDLER;
 	answer(im);
 	if (im->stage == KW_PUT_OFF) {
-		/* Answered before the handler returned: nobody else may come to wake it. */
-		if (atomic_load(&im->answered))
+		/* Nobody else may come to wake it. */
+		if (im->answered_inside)
 			kw_server_wake(im->server);
 		return MHD_YES;
 	}

@@ -112,11 +112,15 @@ struct kw_arena *kw_deferred_arena(struct kw_deferred *d)
 	return d->impl->arena;
 }
 
+_Thread_local struct kw_request_impl *kw_handling;
+
 static void answered(struct kw_request_impl *im)
 {
 	struct kw_server *s = im->server;
 
 	kw_assert(!atomic_exchange(&im->answered, true));
+	if (kw_handling == im)
+		im->answered_inside = true;
 	/* Before it is in the list: from there on another thread's wake-up may let it end. */
 	atomic_fetch_sub(&s->n_deferred, 1);
 	struct kw_request_impl *head = atomic_load(&s->answered);

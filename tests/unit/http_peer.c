@@ -54,8 +54,7 @@ void peer_say(int fd, const char *text)
 	assert_int_equal(send(fd, text, n, MSG_NOSIGNAL), (ssize_t)n);
 }
 
-/* Bytes read, 0 at the end or after a reset. */
-static size_t read_some(int fd, char *out, size_t max)
+size_t peer_read(int fd, char *out, size_t max)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
@@ -76,7 +75,7 @@ static void hear_body(int fd, struct peer_answer *ret)
 	if (ret->status < 200 || ret->status == 204 || ret->status == 304)
 		want = 0;
 	while (ret->n_body < want) {
-		size_t n = read_some(fd, ret->body + ret->n_body, want - ret->n_body);
+		size_t n = peer_read(fd, ret->body + ret->n_body, want - ret->n_body);
 		if (n == 0 && length)
 			fail_msg("the body ended after %zu of %zu bytes", ret->n_body, want);
 		if (n == 0)
@@ -94,7 +93,7 @@ void peer_hear(int fd, struct peer_answer *ret)
 	/* Byte by byte, so that nothing of the next answer is taken. */
 	while (n < 4 || memcmp(ret->head + n - 4, "\r\n\r\n", 4) != 0) {
 		assert_true(n < sizeof(ret->head) - 1);
-		if (read_some(fd, ret->head + n, 1) == 0)
+		if (peer_read(fd, ret->head + n, 1) == 0)
 			fail_msg("closed after \"%s\"", ret->head);
 		n++;
 	}
@@ -129,7 +128,7 @@ bool peer_closed(int fd)
 	char more[4096];
 	bool first = true;
 
-	while (read_some(fd, more, sizeof(more)) > 0)
+	while (peer_read(fd, more, sizeof(more)) > 0)
 		first = false;
 	return first;
 }

@@ -19,6 +19,8 @@ void peer_close(int fd);
 void peer_say(int fd, const char *text);
 /* Writes as much as the other side takes before it closes. */
 void peer_push(int fd, const void *bytes, size_t n);
+/* Bytes read, 0 at the end or after a reset. */
+size_t peer_read(int fd, char *out, size_t max);
 /* One whole answer, by Content-Length, or to the end of the connection when there is none. */
 void peer_hear(int fd, struct peer_answer *ret);
 /* Value of a header of the answer (a copy in a static buffer), or NULL. */
