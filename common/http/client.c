@@ -24,7 +24,9 @@ struct slot {
 	struct kw_call *call; /* NULL: free */
 	struct curl_slist *headers;
 	struct kw_buf answer;
-	bool allow_private, refused; /* an address was */
+	bool allow_private;
+	bool refused;    /* an address was */
+	bool head_whole; /* the empty line after the answer's header fields came */
 };
 
 struct kw_client {
@@ -54,6 +56,18 @@ static size_t on_bytes(char *data, size_t size, size_t n, void *p)
 	return slot->answer.full ? 0 : size * n;
 }
 
+/* libcurl takes an answer that ends within its header fields for a whole one. */
+static size_t on_header(char *line, size_t size, size_t n, void *p)
+{
+	struct slot *slot = p;
+
+	if (size * n > 5 && memcmp(line, "HTTP/", 5) == 0)
+		slot->head_whole = false;
+	else if (size * n <= 2)
+		slot->head_whole = true;
+	return size * n;
+}
+
 /* ---- one call ---- */
 
 static enum kw_rc judge(struct slot *slot, CURLcode code, struct kw_err *err)
@@ -63,6 +77,10 @@ static enum kw_rc judge(struct slot *slot, CURLcode code, struct kw_err *err)
 
 	curl_easy_getinfo(slot->easy, CURLINFO_REQUEST_SIZE, &sent);
 	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK && !slot->head_whole) {
+		code = CURLE_PARTIAL_FILE;
+		reason = "the answer ended within its header fields";
+	}
 	if (code == CURLE_OK) {
 		slot->call->status = (int)status;
 		return KW_OK;
@@ -122,6 +140,8 @@ static void set_options(struct slot *slot, int timeout_ms)
 	curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, slot);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, slot);
+	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(e, CURLOPT_HEADERDATA, slot);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, slot);
 	if (call->body.n) {
 		curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
@@ -162,7 +182,7 @@ static bool begin(struct kw_client *c, struct slot *slot, struct kw_call *call, 
 		return false;
 	}
 	slot->call = call;
-	slot->refused = false;
+	slot->refused = slot->head_whole = false;
 	kw_buf_init(&slot->answer, max_answer);
 	set_options(slot, timeout_ms);
 	kw_assert(curl_multi_add_handle(c->multi, slot->easy) == CURLM_OK);
