@@ -1,0 +1,56 @@
+/* A courier's interface: how it is called, what its answers mean, how it speaks of parcels. One
+ * folder and one line in list.c per adapter. Stateless; any thread. Calls and answers live in the
+ * arena. */
+#ifndef DISPATCH_ADAPTER_H
+#define DISPATCH_ADAPTER_H
+
+#include "fields.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "svc/partners.h"
+
+/* A courier's word for what happened. */
+struct carrier_word {
+	const char *word;
+	int status; /* enum carrier_status */
+};
+
+struct courier_adapter {
+	const char *name;
+	const struct carrier_word *words; /* ends with { NULL } */
+
+	/* One call that books n parcels at once (n is at most the partner's batch_max). Our
+	 * reference is the parcel id: the courier makes one booking of it, however often it is
+	 * asked. */
+	enum kw_rc (*book)(struct kw_arena *a, const struct kw_partner *partner,
+		const struct parcel *const *parcels, size_t n, kw_time now, struct kw_call *ret,
+		struct kw_err *err);
+	void (*read_bookings)(struct kw_arena *a, const struct kw_call *call,
+		const struct parcel *const *parcels, size_t n, struct answer *ret);
+	/* Is there a booking of this parcel? ACCEPTED, REFUSED, ABSENT, or not known. */
+	enum kw_rc (*inquire)(struct kw_arena *a, const struct kw_partner *partner,
+		const struct parcel *p, kw_time now, struct kw_call *ret, struct kw_err *err);
+	void (*read_inquiry)(struct kw_arena *a, const struct kw_call *call, const struct parcel *p,
+		struct answer *ret);
+	/* Calls a booking off. ACCEPTED also where there is none (any more). */
+	enum kw_rc (*cancel)(struct kw_arena *a, const struct kw_partner *partner,
+		const struct parcel *p, kw_time now, struct kw_call *ret, struct kw_err *err);
+	void (*read_cancel)(struct kw_arena *a, const struct kw_call *call, const struct parcel *p,
+		struct answer *ret);
+
+	/* A tracking webhook: its signature, and what it says (courier is filled in by the caller).
+	 */
+	enum kw_rc (*verify)(
+		const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
+	enum kw_rc (*read_tracking)(struct kw_arena *a, struct kw_bytes body,
+		struct tracking_reported *ret, struct kw_err *err);
+};
+
+extern const struct courier_adapter karwan_courier;
+
+/* NULL: there is no such adapter. */
+const struct courier_adapter *courier_adapter_find(const char *name);
+/* CARRIER_UNKNOWN where nobody has mapped the word. */
+int carrier_status_of(const struct kw_partners *partners, const char *courier, const char *word);
+
+#endif

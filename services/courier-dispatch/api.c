@@ -1,0 +1,171 @@
+/* HTTP: couriers report scans; operators read parcels, labels and exceptions. */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "label.h"
+#include "store.h"
+#include "svc/svc.h"
+#include "json/json.h"
+
+#define FUTURE_MAX_US \
+	(24 * 3600 * KW_US_PER_S) /* a courier's clock may be wrong, but not that much */
+#define CACHE_TTL_S 3600
+#define VIEW_MAX (1024 * 1024)
+
+static struct kw_metric unknown_statuses = {
+	.name = "karwan_tracking_unknown_total",
+	.help = "Scans received with a status that nobody has mapped.",
+	.kind = KW_COUNTER,
+	.labels = { "courier" },
+};
+
+struct accepted {
+	struct kw_uuid parcel_id;
+};
+static const struct kw_field accepted_fields[] = {
+	KW_UUID(struct accepted, parcel_id, KW_REQUIRED),
+	KW_END,
+};
+
+static const char *text_of(struct kw_arena *a, const struct kw_field *fields, const void *data)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	kw_buf_init(&text, VIEW_MAX);
+	kw_json_encode(fields, data, &text);
+	kw_assert(!text.full);
+	return kw_arena_strn(a, text.p, text.n);
+}
+
+/* ---- POST /v1/couriers/:courier/tracking ---- */
+
+enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct kw_partner *courier = rq->caller;
+	const struct courier_adapter *adapter = courier_adapter_find(courier->adapter);
+	const struct kw_partners *partners = kw_svc_partners(rq->ctx);
+	struct tracking_reported report = { 0 };
+
+	(void)rs;
+	KW_TRY(adapter->read_tracking(rq->arena, rq->body, &report, err));
+	if (report.scanned_at > rq->now + FUTURE_MAX_US)
+		return kw_fail_at(err, KW_INVALID, "/data/scanned_at", "is in the future");
+	report.courier = courier->name;
+	if (carrier_status_of(partners, courier->name, report.status) == CARRIER_UNKNOWN)
+		kw_count(&unknown_statuses, 1, KW_LABELS(courier->name));
+	struct accepted accepted = { report.parcel_id };
+	return kw_svc_append(rq, "karwan.tracking.reported.v1", report.parcel_id.s,
+		&report.parcel_id, &report, text_of(rq->arena, accepted_fields, &accepted), err);
+}
+
+/* ---- GET /v1/parcels/:id, GET /v1/parcels/:id/label ---- */
+
+struct reading {
+	struct kw_arena *a;
+	struct kw_cache *cache; /* NULL: the rows are wanted */
+	const char *cache_key;
+	struct kw_uuid id;
+	int64_t version;
+	struct kw_bytes cached;
+	struct parcel *parcel;
+};
+
+/* The cache is asked for the version that the database has, so it can be wrong about nothing. */
+static enum kw_rc read_parcel(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct reading *r = ctx;
+	int64_t cached_version;
+	size_t n;
+
+	KW_TRY(store_read_version(pg, r->a, &r->id, &r->version, err));
+	r->cached = (struct kw_bytes) { NULL, 0 };
+	if (r->cache &&
+		kw_cache_get(r->cache, r->cache_key, r->a, &r->cached, &cached_version) == KW_OK &&
+		cached_version == r->version)
+		return KW_OK;
+	r->cached = (struct kw_bytes) { NULL, 0 };
+	KW_TRY(store_read_parcels(pg, r->a, &r->id, 1, &r->parcel, &n, err));
+	kw_assert(n == 1);
+	return store_read_scans(pg, r->a, &r->id, &r->parcel->scans, &r->parcel->n_scans, err);
+}
+
+enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct reading r = { .a = rq->arena, .cache = kw_svc_cache(rq->ctx) };
+
+	if (!kw_uuid_parse(rq->params[0], &r.id))
+		return KW_NOTHING;
+	r.cache_key = kw_arena_printf(rq->arena, "dispatch:parcel:%s", r.id.s);
+	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
+	if (!r.cached.p) {
+		const char *text = text_of(rq->arena, parcel_view_fields, r.parcel);
+
+		r.cached = (struct kw_bytes) { text, strlen(text) };
+		kw_cache_put(r.cache, r.cache_key, r.cached, r.parcel->version, CACHE_TTL_S);
+	}
+	rs->body = r.cached;
+	return KW_OK;
+}
+
+enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct reading r = { .a = rq->arena };
+
+	if (!kw_uuid_parse(rq->params[0], &r.id))
+		return KW_NOTHING;
+	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
+	if (!r.parcel->label_url)
+		return kw_fail_code(err, KW_CONFLICT, "NOT_BOOKED", "no courier has booked it yet");
+	rs->content_type = "application/pdf";
+	return label_render(rq->arena, r.parcel, &rs->body, err);
+}
+
+/* ---- GET /v1/exceptions ---- */
+
+struct listing {
+	struct kw_arena *a;
+	const char *kind, *state;
+	int64_t after;
+	struct exceptions_page page;
+};
+
+static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct listing *l = ctx;
+
+	return store_read_exceptions(pg, l->a, l->kind, l->state, l->after, &l->page.exceptions,
+		&l->page.n_exceptions, err);
+}
+
+/* A query argument that must be one of the names. */
+static enum kw_rc take_name(const struct kw_request *rq, const char *name,
+	const struct kw_strtab *names, const char **ret, struct kw_err *err)
+{
+	*ret = kw_request_query(rq, name);
+	if (*ret && kw_strtab_value(names, *ret) < 0)
+		return kw_fail_at(err, KW_INVALID, name, "no such %s", name);
+	return KW_OK;
+}
+
+enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct listing l = { .a = rq->arena };
+	const char *cursor = kw_request_query(rq, "cursor");
+	char *end;
+
+	KW_TRY(take_name(rq, "kind", &parcel_exception_kinds, &l.kind, err));
+	KW_TRY(take_name(rq, "state", &parcel_exception_states, &l.state, err));
+	if (cursor) {
+		l.after = strtoll(cursor, &end, 10);
+		if (*cursor == '\0' || *end != '\0' || l.after < 0)
+			return kw_fail_at(err, KW_INVALID, "cursor", "not a cursor of this list");
+	}
+	KW_TRY(kw_svc_read(rq, read_exceptions, &l, err));
+	if (l.page.n_exceptions == EXCEPTIONS_PAGE_MAX)
+		l.page.next = kw_arena_printf(rq->arena, "%lld",
+			(long long)l.page.exceptions[EXCEPTIONS_PAGE_MAX - 1].seq);
+	return kw_svc_reply(rq, rs, exceptions_page_fields, &l.page, err);
+}

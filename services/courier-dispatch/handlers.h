@@ -1,0 +1,29 @@
+/* What a batch of each message does. The functions that the topic table names (service.c) hand over
+ * the partners and come here; tests do the same. */
+#ifndef DISPATCH_HANDLERS_H
+#define DISPATCH_HANDLERS_H
+
+#include "desk.h"
+
+/* karwan.orders.events */
+enum kw_rc take_routed(struct desk *d, const struct order_routed *in, size_t n, struct kw_err *err);
+enum kw_rc take_cancelled(
+	struct desk *d, const struct order_cancelled *in, size_t n, struct kw_err *err);
+/* karwan.payments.events */
+enum kw_rc take_settled(
+	struct desk *d, const struct expectation_settled *in, size_t n, struct kw_err *err);
+/* karwan.dispatch.in */
+enum kw_rc take_cancel_requests(
+	struct desk *d, const struct cancel_requested *in, size_t n, struct kw_err *err);
+enum kw_rc take_tracking(
+	struct desk *d, const struct tracking_reported *in, size_t n, struct kw_err *err);
+
+/* Scans that came before their parcel was booked: called when it is, before desk_flush. ids:
+ * sorted, distinct. */
+enum kw_rc apply_pending_scans(
+	struct desk *d, const struct kw_uuid *ids, size_t n, struct kw_err *err);
+
+/* Rows of the topic table. */
+kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
+
+#endif

@@ -1,0 +1,43 @@
+/* Names of the rows of the statement table (stmts.c); private to store*.c. */
+#ifndef DISPATCH_STMTS_H
+#define DISPATCH_STMTS_H
+
+#include "flow/batch.h"
+
+enum {
+	ROUTE_ORDERS,
+	SETTLE_ORDERS,
+	LOCK_ORDERS,
+	WRITE_DUE,
+	FIND_CANCELLED,
+	REMEMBER_CANCELLED,
+	PARCELS_OF,
+	LOCK_PARCELS,
+	READ_PARCELS,
+	EXPECT_PARCELS,
+	INSERT_PARCELS,
+	UPDATE_PARCELS,
+	INSERT_SCANS,
+	CONFLICTING_SCANS,
+	PENDING_SCANS,
+	STAND_SCANS,
+	READ_SCANS,
+	INSERT_REFUSALS,
+	FIND_REFUSALS,
+	INSERT_REQUESTS,
+	DROP_INTENTS,
+	RAISE,
+	RESOLVE,
+	READ_VERSION,
+	READ_EXCEPTIONS,
+	N_STMTS
+};
+
+extern const struct kw_stmt dispatch_stmts[];
+extern const size_t dispatch_n_stmts;
+
+/* Runs an array statement that must touch exactly n rows. */
+enum kw_rc store_exec_all(
+	struct kw_batch *b, int stmt, const struct kw_args *args, size_t n, struct kw_err *err);
+
+#endif

@@ -1,0 +1,108 @@
+/* The statements of courier-dispatch, one typed function each. Arrays go in sorted by key; rows
+ * come back in the order of their key. What takes a batch works inside its transaction; what is
+ * returned lives in the arena. */
+#ifndef DISPATCH_STORE_H
+#define DISPATCH_STORE_H
+
+#include "flow/batch.h"
+#include "model.h"
+
+/* ---- orders: sorted by id, distinct ---- */
+
+/* Locks the rows, making those that are absent; routings, cod, total and currency are taken over.
+ * *ret has n rows. */
+enum kw_rc store_route_orders(struct kw_batch *b, const struct order *rows, size_t n,
+	struct order **ret, struct kw_err *err);
+/* The same with the word about the money; only rows to which the word was news come back. */
+enum kw_rc store_settle_orders(struct kw_batch *b, const struct order *rows, size_t n,
+	struct order **ret, size_t *ret_n, struct kw_err *err);
+/* The same, and nothing else. */
+enum kw_rc store_lock_orders(
+	struct kw_batch *b, const struct order *rows, size_t n, struct kw_err *err);
+enum kw_rc store_write_due(
+	struct kw_batch *b, const struct order *rows, size_t n, struct kw_err *err);
+
+struct cancelled_fulfilment {
+	struct kw_uuid fulfilment_id, order_id;
+	const char *reason;
+};
+/* Those that were cancelled before they were routed. */
+enum kw_rc store_find_cancelled(struct kw_batch *b, const struct order *orders, size_t n,
+	struct cancelled_fulfilment **ret, size_t *ret_n, struct kw_err *err);
+enum kw_rc store_remember_cancelled(
+	struct kw_batch *b, const struct cancelled_fulfilment *rows, size_t n, struct kw_err *err);
+
+/* ---- parcels: come back complete (contents decoded), sorted by id ---- */
+
+/* All of these orders, locked. state: only those in it; -1: any. */
+enum kw_rc store_parcels_of(struct kw_batch *b, const struct order *orders, size_t n, int state,
+	struct parcel **ret, size_t *ret_n, struct kw_err *err);
+/* Those that exist, locked. */
+enum kw_rc store_lock_parcels(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct parcel **ret, size_t *ret_n, struct kw_err *err);
+/* Makes EXPECTED rows of those that do not exist; all n come back, locked. */
+enum kw_rc store_expect_parcels(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct parcel **ret, struct kw_err *err);
+/* New ones, or in the place of EXPECTED rows. */
+enum kw_rc store_insert_parcels(
+	struct kw_batch *b, const struct parcel *rows, size_t n, struct kw_err *err);
+/* What may change of a parcel. Each row must be at its read_version. */
+enum kw_rc store_update_parcels(
+	struct kw_batch *b, const struct parcel *rows, size_t n, struct kw_err *err);
+
+/* ---- what couriers said ---- */
+
+/* Sets is_new of each. Sorted by (courier, event_id), distinct. */
+enum kw_rc store_insert_scans(struct kw_batch *b, struct scan *rows, size_t n, struct kw_err *err);
+/* Of these (courier, event_id), those that are stored with other content. */
+enum kw_rc store_conflicting_scans(struct kw_batch *b, const struct scan *rows, size_t n,
+	struct scan **ret, size_t *ret_n, struct kw_err *err);
+/* Pending ones of these parcels, in order of parcel and arrival. */
+enum kw_rc store_pending_scans(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct scan **ret, size_t *ret_n, struct kw_err *err);
+enum kw_rc store_stand_scans(
+	struct kw_batch *b, const struct scan *rows, size_t n, struct kw_err *err);
+
+struct refusal {
+	struct kw_uuid parcel_id;
+	const char *courier, *reason;
+};
+enum kw_rc store_insert_refusals(
+	struct kw_batch *b, const struct refusal *rows, size_t n, struct kw_err *err);
+enum kw_rc store_find_refusals(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct refusal **ret, size_t *ret_n, struct kw_err *err);
+
+/* ---- requests, intents, exceptions ---- */
+
+struct request {
+	struct kw_uuid request_id, parcel_id;
+	const char *kind, *reason, *by, *outcome;
+};
+enum kw_rc store_insert_requests(
+	struct kw_batch *b, const struct request *rows, size_t n, struct kw_err *err);
+/* Ends intents that nobody has leased yet. */
+enum kw_rc store_drop_intents(
+	struct kw_batch *b, const struct kw_uuid *ids, size_t n, struct kw_err *err);
+/* Opens them, or counts them again. Sorted by id, distinct. */
+enum kw_rc store_raise(
+	struct kw_batch *b, const struct exception *rows, size_t n, struct kw_err *err);
+/* Open ones of (parcel, kind). */
+enum kw_rc store_resolve(
+	struct kw_batch *b, const struct exception *rows, size_t n, struct kw_err *err);
+
+/* ---- reading, without a batch ---- */
+
+enum kw_rc store_read_parcels(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *ids,
+	size_t n, struct parcel **ret, size_t *ret_n, struct kw_err *err);
+/* NOTHING: absent, or no event has told of it. Only the version is read. */
+enum kw_rc store_read_version(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
+	int64_t *ret, struct kw_err *err);
+/* Its scans, newest last, SCANS_SHOWN_MAX at most. */
+enum kw_rc store_read_scans(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
+	struct scan **ret, size_t *ret_n, struct kw_err *err);
+/* kind, state: NULL any. after: seq of the last one seen. */
+enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
+	const char *state, int64_t after, struct exception **ret, size_t *ret_n,
+	struct kw_err *err);
+
+#endif
