@@ -1,0 +1,191 @@
+/* The list of marketplaces, and what their parsers share. */
+#include "adapter.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "fields.h"
+#include "rules.h"
+#include "json/json.h"
+
+const struct kw_adapter routing_adapters[] = {
+	{ "shopify", KW_CHANNEL, shopify_verify, &shopify_orders },
+	{ "karwan", KW_CHANNEL, karwan_verify, &karwan_orders },
+	{ 0 },
+};
+
+enum kw_rc money_at(const char *text, const char *currency, const char *pointer,
+	struct kw_money *ret, struct kw_err *err)
+{
+	struct kw_err why;
+
+	if (kw_money_parse(text, currency, ret, &why) == KW_OK)
+		return KW_OK;
+	return kw_fail_at(err, KW_INVALID, pointer, "%s", why.reason);
+}
+
+enum kw_rc currency_at(const char *currency, const char *pointer, struct kw_err *err)
+{
+	if (kw_currency_digits(currency) >= 0)
+		return KW_OK;
+	return kw_fail_at(err, KW_INVALID, pointer, "no currency that we know");
+}
+
+static const char *sha256_hex(struct kw_arena *a, const void *p, size_t n)
+{
+	uint8_t hash[KW_SHA256_SIZE];
+
+	kw_sha256((struct kw_bytes) { p, n }, hash);
+	return kw_hex(a, (struct kw_bytes) { hash, sizeof(hash) });
+}
+
+const char *email_hash(struct kw_arena *a, const char *email)
+{
+	char *lower = kw_arena_str(a, email);
+
+	if (!email)
+		return NULL;
+	for (char *c = lower; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return sha256_hex(a, lower, strlen(lower));
+}
+
+const char *text_cut(struct kw_arena *a, const char *text, size_t max)
+{
+	if (!text || strlen(text) <= max)
+		return text;
+	while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
+		max--;
+	return kw_arena_strn(a, text, max);
+}
+
+const char *sku_or(struct kw_arena *a, const char *sku, const char *variant_id, const char *line_id)
+{
+	if (sku && strlen(sku) <= 100)
+		return sku;
+	if (sku)
+		return kw_arena_printf(a, "long:%016" PRIx64, kw_hash64(sku, strlen(sku), 0));
+	if (variant_id)
+		return kw_arena_printf(a, "variant:%.64s", variant_id);
+	return kw_arena_printf(a, "line:%.64s", line_id);
+}
+
+/* ---- national ids ---- */
+
+/* Length of a CNIC at p: 12345-1234567-1, or the thirteen digits alone; 0: none. */
+static size_t national_id_at(const char *p, bool bare)
+{
+	static const char dashed[] = "ddddd-ddddddd-d";
+	size_t n = 0;
+
+	while (dashed[n] &&
+		(dashed[n] == 'd' ? isdigit((unsigned char)p[n]) != 0 : p[n] == dashed[n]))
+		n++;
+	if (!dashed[n] && !isdigit((unsigned char)p[n]))
+		return n;
+	if (!bare)
+		return 0;
+	for (n = 0; isdigit((unsigned char)p[n]); n++)
+		;
+	return n == 13 ? n : 0;
+}
+
+/* Buyers and shops write them into address lines and notes; they never go further than this edge.
+ */
+static const char *without_national_ids(struct kw_arena *a, const char *text, bool bare)
+{
+	char *out = NULL;
+	size_t at = 0;
+
+	if (!text)
+		return NULL;
+	for (const char *p = text; *p;) {
+		bool starts = p == text || !isdigit((unsigned char)p[-1]);
+		size_t n = starts ? national_id_at(p, bare) : 0;
+		if (n == 0) {
+			if (out)
+				out[at] = *p;
+			at++;
+			p++;
+			continue;
+		}
+		if (!out) {
+			out = kw_arena_alloc(a, strlen(text) + 1, 1);
+			memcpy(out, text, at);
+		}
+		out[at++] = '*';
+		p += n;
+	}
+	return out ? out : text;
+}
+
+static void remove_national_ids(struct kw_arena *a, struct submitted *s)
+{
+	struct address *to = s->ship_to;
+
+	s->cancel_reason = without_national_ids(a, s->cancel_reason, true);
+	s->number = without_national_ids(a, s->number, false);
+	for (size_t i = 0; i < s->n_lines; i++)
+		s->lines[i].title = without_national_ids(a, s->lines[i].title, true);
+	if (!to)
+		return;
+	to->name = without_national_ids(a, to->name, true);
+	to->line1 = without_national_ids(a, to->line1, true);
+	to->line2 = without_national_ids(a, to->line2, true);
+	to->line3 = without_national_ids(a, to->line3, true);
+	to->city = without_national_ids(a, to->city, true);
+	to->postcode = without_national_ids(a, to->postcode, true);
+	to->region = without_national_ids(a, to->region, true);
+	to->phone = without_national_ids(a, to->phone, false); /* some numbers have 13 digits */
+}
+
+/* ---- canonical ---- */
+
+/* An address that no courier could use is none: the order parks with NO_ADDRESS and stays readable.
+ */
+static bool usable(const struct address *to)
+{
+	return to && to->name && to->line1 && to->city && to->country && strlen(to->country) == 2;
+}
+
+static void set_hash(struct kw_arena *a, struct submitted *s)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	kw_buf_init(&text, 1024 * 1024);
+	kw_json_encode(submitted_content_fields, s, &text);
+	kw_assert(!text.full);
+	s->content_hash = sha256_hex(a, text.p, text.n);
+}
+
+/* The check speaks of canonical members; the sender knows his own. */
+static enum kw_rc translate(const struct order_adapter *adapter, struct kw_err *err)
+{
+	char pointer[sizeof(err->pointer)], reason[sizeof(err->reason)];
+	static const char lines[] = "/lines";
+	bool of_lines = strncmp(err->pointer, lines, sizeof(lines) - 1) == 0;
+
+	snprintf(reason, sizeof(reason), "%s", err->reason);
+	snprintf(pointer, sizeof(pointer), "%s%.100s", of_lines ? adapter->lines : adapter->root,
+		of_lines ? err->pointer + sizeof(lines) - 1 : err->pointer);
+	return kw_fail_at(err, KW_INVALID, pointer, "%s", reason);
+}
+
+enum kw_rc order_canonical(const struct kw_partner *partner, const struct order_adapter *adapter,
+	struct kw_arena *a, struct submitted *s, struct kw_err *err)
+{
+	s->channel = partner->name;
+	s->order_id = kw_uuid_of("order", s->channel, s->external_id);
+	s->fee_bps = partner->fee_bps;
+	s->park_days = partner->park_days;
+	if (!usable(s->ship_to))
+		s->ship_to = NULL;
+	remove_national_ids(a, s);
+	if (submitted_check(s, err) != KW_OK)
+		return translate(adapter, err);
+	set_hash(a, s);
+	return KW_OK;
+}

@@ -1,0 +1,338 @@
+/* The HTTP handlers: the webhook edge appends, operators' requests append, reads come from
+ * PostgreSQL, through Redis where that saves work. */
+#include "api.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/adapter.h"
+#include "core/err.h"
+#include "fields.h"
+#include "recent.h"
+#include "store.h"
+#include "json/json.h"
+
+#define PAGE_MAX 100
+#define CACHE_TTL_S 300
+
+static kw_handler_fn post_order, post_cancel, get_order, get_orders, get_exceptions;
+
+#define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
+const struct kw_route routing_routes[] = {
+	{ "POST", "/v1/channels/:channel/orders", post_order, KW_AUTH_CHANNEL, KW_RAW_BODY, NULL, 0,
+		0, NULL },
+	{ "GET", "/v1/orders/:id", get_order, KW_AUTH_OPERATOR, NO_BODY },
+	{ "GET", "/v1/orders", get_orders, KW_AUTH_OPERATOR, NO_BODY },
+	{ "POST", "/v1/orders/:id/cancel", post_cancel, KW_AUTH_OPERATOR, KW_JSON_BODY,
+		cancel_body_fields, sizeof(struct cancel_body), 0, NULL },
+	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
+	{ 0 },
+};
+
+static struct kw_metric not_processed = {
+	.name = "karwan_webhooks_not_processed_total",
+	.help = "Authenticated messages of channels that are answered 200 and kept nowhere: other "
+		"topics, test notifications",
+	.kind = KW_COUNTER,
+	.labels = { "channel" },
+};
+
+static struct kw_metric flagged = {
+	.name = "karwan_orders_flagged_total",
+	.help = "Accepted orders whose totals do not add up",
+	.kind = KW_COUNTER,
+	.labels = { "channel" },
+};
+
+/* ---- the webhook edge ---- */
+
+static void reply_text(struct kw_request *rq, struct kw_response *rs, const char *json)
+{
+	const char *text = kw_arena_str(rq->arena, json);
+
+	rs->body = (struct kw_bytes) { text, strlen(text) };
+}
+
+static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct kw_partner *partner = rq->caller;
+	const struct order_adapter *adapter =
+		kw_svc_adapter((const struct kw_svc *)rq->ctx, partner)->more;
+	struct submitted_message *m = kw_new(rq->arena, struct submitted_message, 1);
+	struct order_input in = { .body = rq->body };
+
+	if (adapter->topic_header)
+		in.topic = kw_request_header(rq, adapter->topic_header);
+	enum kw_rc rc = adapter->parse(&in, rq->arena, &m->order, err);
+	if (rc == KW_NOTHING) {
+		kw_count(&not_processed, 1, KW_LABELS(partner->name));
+		reply_text(rq, rs, "{\"processed\":false}");
+		return KW_OK;
+	}
+	if (rc != KW_OK)
+		return rc;
+	KW_TRY(order_canonical(partner, adapter, rq->arena, &m->order, err));
+	if (m->order.totals_flag)
+		kw_count(&flagged, 1, KW_LABELS(partner->name));
+	return kw_svc_append(rq, "karwan.order.submitted.v1", m->order.order_id.s,
+		&m->order.order_id, m,
+		kw_arena_printf(rq->arena, "{\"order_id\":\"%s\"}", m->order.order_id.s), err);
+}
+
+/* ---- operators ---- */
+
+static enum kw_rc order_id_of(struct kw_request *rq, struct kw_uuid *ret)
+{
+	return kw_uuid_parse(rq->params[0], ret) ? KW_OK : KW_NOTHING;
+}
+
+static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct cancel_body *body = rq->in;
+	const struct kw_partner *operator= rq->caller;
+	const char *key = kw_request_header(rq, "Idempotency-Key");
+	struct cancel_message *m = kw_new(rq->arena, struct cancel_message, 1);
+
+	(void)rs;
+	KW_TRY(order_id_of(rq, &m->order_id));
+	m->request_id = body->request_id ? body->request_id : key;
+	if (!m->request_id || !*m->request_id || strlen(m->request_id) > 128)
+		return kw_fail_code(err, KW_INVALID, "SYNTAX",
+			"request_id or an Idempotency-Key of 1 to 128 characters is required");
+	m->reason = body->reason;
+	m->by = operator->name;
+	return kw_svc_append(rq, "karwan.order.cancel_requested.v1", m->order_id.s, &m->order_id, m,
+		kw_arena_printf(rq->arena, "{\"order_id\":\"%s\"}", m->order_id.s), err);
+}
+
+/* ---- reads ---- */
+
+static struct kw_money money(const struct order *o, int64_t minor)
+{
+	struct kw_money m = { .minor = minor };
+
+	memcpy(m.currency, o->currency, sizeof(m.currency));
+	return m;
+}
+
+static void view_lines(struct kw_arena *a, const struct work *k, struct view_order *v)
+{
+	v->n_lines = k->n_lines;
+	v->lines = kw_new(a, struct view_line, k->n_lines);
+	for (size_t i = 0; i < k->n_lines; i++) {
+		const struct line *l = &k->lines[i];
+		v->lines[i] = (struct view_line) {
+			.line_id = l->line_id,
+			.sku = l->sku,
+			.title = l->title,
+			.listing_id = l->listing_id,
+			.quantity = l->quantity,
+			.allocated = l->allocated,
+			.parked = l->parked,
+			.shipped = l->shipped,
+			.delivered = l->delivered,
+			.incomplete = l->incomplete,
+			.cancelled = l->cancelled,
+			.price = money(&k->o, l->price),
+			.discount = money(&k->o, l->discount),
+			.reason = kw_strtab_name(&park_reason_names, l->reason),
+		};
+	}
+}
+
+static void view_fulfilments(struct kw_arena *a, const struct work *k, struct view_order *v)
+{
+	v->n_fulfilments = k->n_fulfilments;
+	v->fulfilments = kw_new(a, struct view_fulfilment, k->n_fulfilments);
+	for (size_t i = 0; i < k->n_fulfilments; i++) {
+		const struct fulfilment *f = &k->fulfilments[i];
+		struct view_fulfilment *to = &v->fulfilments[i];
+
+		*to = (struct view_fulfilment) {
+			.fulfilment_id = f->id,
+			.n = f->n,
+			.maker_id = f->maker_id,
+			.hub_id = f->hub_id,
+			.state = f->state,
+			.lines = kw_new(a, struct view_part, k->n_allocations),
+		};
+		for (size_t j = 0; j < k->n_allocations; j++) {
+			const struct allocation *x = &k->allocations[j];
+			if (x->n == f->n)
+				to->lines[to->n_lines++] =
+					(struct view_part) { k->lines[x->line_no - 1].line_id,
+						x->listing_id, x->rule, x->quantity };
+		}
+	}
+}
+
+static enum kw_rc view_order(
+	struct kw_arena *a, const struct work *k, struct view_order *v, struct kw_err *err)
+{
+	const struct order *o = &k->o;
+
+	*v = (struct view_order) {
+		.order_id = o->id,
+		.channel = o->channel,
+		.external_id = o->external_id,
+		.number = o->number,
+		.state = o->state,
+		.version = o->version,
+		.fee_bps = o->fee_bps,
+		.placed_at = o->placed_at,
+		.seen_at = o->seen_at,
+		.updated_at = o->updated_at,
+		.auto_cancel_at = o->auto_cancel_at,
+		.test = o->test,
+		.cod = o->cod,
+		.currency = o->currency,
+		.totals_flag = o->totals_flag,
+		.financial_status = o->financial_status,
+		.total = money(o, o->total),
+		.lines_total = money(o, o->lines_total),
+		.shipping = money(o, o->shipping),
+		.tax = money(o, o->tax),
+		.discount = money(o, o->discount),
+	};
+	if (o->ship_to) {
+		v->ship_to = kw_new(a, struct address, 1);
+		KW_TRY(kw_json_decode(
+			address_fields, o->ship_to, strlen(o->ship_to), a, v->ship_to, err));
+	}
+	view_lines(a, k, v);
+	view_fulfilments(a, k, v);
+	return KW_OK;
+}
+
+/* A copy in Redis is shown only while the row still has its revision. */
+struct order_read {
+	struct kw_request *rq;
+	struct kw_uuid id;
+	int64_t cached; /* revision of the copy at hand, 0: none */
+	int64_t revision;
+	bool fresh; /* the copy is the order as it is */
+	struct work work;
+};
+
+static enum kw_rc read_order(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct order_read *read = ctx;
+
+	read->fresh = false;
+	if (read->cached > 0) {
+		KW_TRY(store_read_revision(pg, read->rq->arena, &read->id, &read->revision, err));
+		read->fresh = read->revision == read->cached;
+		if (read->fresh)
+			return KW_OK;
+	}
+	memset(&read->work, 0, sizeof(read->work));
+	KW_TRY(store_read_order(pg, read->rq->arena, &read->id, &read->work, err));
+	read->revision = read->work.o.revision;
+	return KW_OK;
+}
+
+/* The order's JSON, from Redis or made anew. */
+static enum kw_rc order_json(
+	struct kw_request *rq, const struct kw_uuid *id, struct kw_response *rs, struct kw_err *err)
+{
+	struct kw_cache *cache = kw_svc_cache(rq->ctx);
+	struct order_read read = { .rq = rq, .id = *id };
+	const char *key = kw_arena_printf(rq->arena, "karwan:routing:order:%s", id->s);
+	struct kw_bytes copy = { 0 };
+	struct view_order view;
+
+	if (kw_cache_get(cache, key, rq->arena, &copy, &read.cached) != KW_OK)
+		read.cached = 0;
+	KW_TRY(kw_svc_read(rq, read_order, &read, err));
+	if (read.fresh) {
+		rs->body = copy;
+	} else {
+		KW_TRY(view_order(rq->arena, &read.work, &view, err));
+		KW_TRY(kw_svc_reply(rq, rs, view_order_fields, &view, err));
+		kw_cache_put(cache, key, rs->body, read.revision, CACHE_TTL_S);
+	}
+	rs->etag = kw_arena_printf(rq->arena, "\"%" PRId64 "\"", read.revision);
+	return KW_OK;
+}
+
+static enum kw_rc get_order(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct kw_uuid id;
+
+	KW_TRY(order_id_of(rq, &id));
+	return order_json(rq, &id, rs, err);
+}
+
+/* The id is a function of what is asked for, so the list has one order or none. */
+static enum kw_rc get_orders(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const char *channel = kw_request_query(rq, "channel");
+	const char *external_id = kw_request_query(rq, "external_id");
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	if (!channel || !external_id || !*channel || !*external_id)
+		return kw_fail_code(
+			err, KW_INVALID, "SYNTAX", "channel and external_id are required");
+	struct kw_uuid id = kw_uuid_of("order", channel, external_id);
+	struct kw_response one = { 0 };
+	enum kw_rc rc = order_json(rq, &id, &one, err);
+	if (rc != KW_OK && rc != KW_NOTHING)
+		return rc;
+	kw_buf_init(&text, 16 * 1024 * 1024);
+	kw_buf_str(&text, "{\"orders\":[");
+	if (rc == KW_OK)
+		kw_buf_add(&text, one.body.p, one.body.n);
+	kw_buf_str(&text, "]}");
+	rs->body = (struct kw_bytes) { kw_arena_copy(rq->arena, text.p, text.n), text.n };
+	return KW_OK;
+}
+
+struct exceptions_read {
+	struct kw_request *rq;
+	const char *kind, *state;
+	int64_t after;
+	struct view_exceptions view;
+};
+
+static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	struct exceptions_read *read = ctx;
+
+	return store_read_exceptions(pg, read->rq->arena, read->kind, read->state, read->after,
+		PAGE_MAX, &read->view.exceptions, &read->view.n_exceptions, err);
+}
+
+static enum kw_rc cursor_of(const char *text, int64_t *ret, struct kw_err *err)
+{
+	int64_t n = 0;
+
+	for (const char *c = text; c && *c; c++) {
+		if (*c < '0' || *c > '9' || c - text > 17)
+			return kw_fail_code(err, KW_INVALID, "SYNTAX", "cursor: not one of ours");
+		n = n * 10 + (*c - '0');
+	}
+	*ret = n;
+	return KW_OK;
+}
+
+static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct exceptions_read read = {
+		.rq = rq,
+		.kind = kw_request_query(rq, "kind"),
+		.state = kw_request_query(rq, "state"),
+	};
+
+	if (read.kind && kw_strtab_value(&exception_kind_names, read.kind) < 0)
+		return kw_fail_code(err, KW_INVALID, "SYNTAX", "kind: no such kind");
+	if (read.state && kw_strtab_value(&exception_state_names, read.state) < 0)
+		return kw_fail_code(err, KW_INVALID, "SYNTAX", "state: OPEN or CLOSED");
+	KW_TRY(cursor_of(kw_request_query(rq, "cursor"), &read.after, err));
+	KW_TRY(kw_svc_read(rq, read_exceptions, &read, err));
+	if (read.view.n_exceptions == PAGE_MAX)
+		read.view.next = kw_arena_printf(
+			rq->arena, "%" PRId64, read.view.exceptions[PAGE_MAX - 1].seq);
+	return kw_svc_reply(rq, rs, view_exceptions_fields, &read.view, err);
+}

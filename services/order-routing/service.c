@@ -1,0 +1,29 @@
+/* order-routing: orders of marketplaces become work for makers and hubs. */
+#include "adapters/adapter.h"
+#include "api.h"
+#include "handlers.h"
+#include "jobs.h"
+#include "svc/svc.h"
+
+static const struct kw_job jobs[] = {
+	{ "stock", stock_job, 100 },
+	{ "expire", expire_job, 5000 },
+	{ 0 },
+};
+
+static const struct kw_service order_routing = {
+	.name = "order-routing",
+	.schema = "routing",
+	.in_topic = "karwan.orders.in",
+	.events_topic = "karwan.orders.events",
+	.database_user = "karwan_routing",
+	.routes = routing_routes,
+	.topics = routing_topics,
+	.jobs = jobs,
+	.adapters = routing_adapters,
+};
+
+int main(int argc, char **argv)
+{
+	return kw_svc_run(&order_routing, argc, argv);
+}
