@@ -252,7 +252,7 @@ static bool fill_by_many(struct plan *p, struct line *l, const struct offer *off
 		if (!rule_matches(r, &p->k->o))
 			continue;
 		size_t n = candidates_of(p, r, offer, asked);
-		for (size_t j = 0; j < n && rest > 0 && p->n - first < CANDIDATES_MAX; j++) {
+		for (size_t j = 0; j < n && rest > 0 && p->n - first < SHARED_MAX; j++) {
 			const struct candidate *c = asked[j];
 			int left = capacity_left(c, capacity_find(p->w, c->maker_id, c->week));
 			if (left <= 0)

@@ -202,7 +202,8 @@ static void set_depleted(struct round *r, const struct work *k, struct order_eve
 	}
 }
 
-void emit_routed(struct round *r, struct work *k)
+/* The fulfilments [from, to); the rest of what there is to say goes with the first. */
+static void emit_routed_part(struct round *r, struct work *k, size_t from, size_t to)
 {
 	struct order_event *e = begin(r, k);
 
@@ -212,20 +213,33 @@ void emit_routed(struct round *r, struct work *k)
 	e->ship_to = ship_to(r, k);
 	for (size_t i = 0; i < k->n_lines; i++)
 		e->routed_state |= k->lines[i].parked > 0;
-	e->fulfilments = kw_new(r->b->arena, struct out_fulfilment, k->n_fulfilments);
-	for (size_t i = k->n_old_fulfilments; i < k->n_fulfilments; i++)
+	e->fulfilments = kw_new(r->b->arena, struct out_fulfilment, to - from);
+	for (size_t i = from; i < to; i++)
 		set_fulfilment(r, k, &k->fulfilments[i], &e->fulfilments[e->n_fulfilments++]);
-	set_depleted(r, k, e, false, k->n_old_allocations, k->n_allocations);
-	e->decision = kw_new(r->b->arena, struct out_decision, k->n_decisions);
-	for (size_t i = 0; i < k->n_decisions; i++)
-		e->decision[e->n_decision++] = (struct out_decision) {
-			line_of(k, k->decisions[i].line_no)->line_id,
-			k->decisions[i].rule,
-			k->decisions[i].reason,
-		};
+	if (from == k->n_old_fulfilments) {
+		set_depleted(r, k, e, false, k->n_old_allocations, k->n_allocations);
+		e->decision = kw_new(r->b->arena, struct out_decision, k->n_decisions);
+		for (size_t i = 0; i < k->n_decisions; i++)
+			e->decision[e->n_decision++] = (struct out_decision) {
+				line_of(k, k->decisions[i].line_no)->line_id,
+				k->decisions[i].rule,
+				k->decisions[i].reason,
+			};
+	}
 	emit(r, k, &order_routed_event, e);
 	for (size_t i = k->n_old_allocations; i < k->n_allocations; i++)
-		k->allocations[i].version = k->o.version;
+		if (k->allocations[i].n >= k->fulfilments[from].n &&
+			k->allocations[i].n <= k->fulfilments[to - 1].n)
+			k->allocations[i].version = k->o.version;
+}
+
+/* An event stays far below what the journal takes, however many makers share the order. */
+void emit_routed(struct round *r, struct work *k)
+{
+	for (size_t from = k->n_old_fulfilments, to; from < k->n_fulfilments; from = to) {
+		to = from + ROUTED_MAX < k->n_fulfilments ? from + ROUTED_MAX : k->n_fulfilments;
+		emit_routed_part(r, k, from, to);
+	}
 }
 
 void emit_parked(struct round *r, struct work *k)

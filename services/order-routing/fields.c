@@ -214,7 +214,7 @@ static const struct kw_field fulfilment_fields[] = {
 
 static const struct kw_field depleted_fields[] = {
 	KW_STR(struct out_depleted, listing_id, KW_REQUIRED, 1, 64),
-	KW_I64(struct out_depleted, available, KW_REQUIRED, 0, INT64_MAX),
+	KW_I64(struct out_depleted, available, KW_REQUIRED, 0, 1000000000),
 	KW_I64(struct out_depleted, stock_version, KW_REQUIRED, 1, INT64_MAX),
 	KW_END,
 };
@@ -276,7 +276,7 @@ static const struct kw_field routed_fields[] = {
 	KW_I64(E, fee_bps, KW_REQUIRED, 0, 10000),
 	KW_OBJECT(E, ship_to, KW_REQUIRED, struct address, address_fields),
 	KW_ARRAY(E, fulfilments, KW_REQUIRED, struct out_fulfilment, fulfilment_fields, 1,
-		LINES_MAX * 64),
+		ROUTED_MAX),
 	KW_ARRAY(E, depleted, KW_OPTIONAL, struct out_depleted, depleted_fields, 0, LINES_MAX),
 	KW_ARRAY(E, decision, KW_OPTIONAL, struct out_decision, decision_fields, 0, LINES_MAX),
 	KW_END,
@@ -319,7 +319,7 @@ static const struct kw_field cancelled_fields[] = {
 	KW_ARRAY_AS(E, cancelled, n_cancelled, "lines", KW_REQUIRED, struct out_cancelled_line,
 		cancelled_line_fields, 1, LINES_MAX),
 	KW_ARRAY_AS(E, ended, n_ended, "fulfilments", KW_OPTIONAL, struct out_fulfilment_id,
-		fulfilment_id_fields, 0, LINES_MAX * 64),
+		fulfilment_id_fields, 0, FULFILMENTS_MAX),
 	KW_ARRAY(E, depleted, KW_OPTIONAL, struct out_depleted, depleted_fields, 0, LINES_MAX),
 	KW_END,
 };

@@ -97,6 +97,9 @@ extern const struct kw_strtab order_kind_names, order_state_names, fulfilment_st
 
 #define LINES_MAX 250
 #define QUANTITY_MAX 10000
+#define SHARED_MAX 4                             /* makers who share one line */
+#define FULFILMENTS_MAX (LINES_MAX * SHARED_MAX) /* of one order, told at a time */
+#define ROUTED_MAX 100                           /* fulfilments in one event */
 
 struct address {
 	const char *name, *line1, *line2, *line3, *city, *postcode, *region, *country, *phone;

@@ -70,7 +70,7 @@ const struct kw_field view_order_fields[] = {
 	KW_ARRAY(struct view_order, lines, KW_REQUIRED, struct view_line, view_line_fields, 1,
 		LINES_MAX),
 	KW_ARRAY(struct view_order, fulfilments, KW_REQUIRED, struct view_fulfilment,
-		view_fulfilment_fields, 0, LINES_MAX * 64),
+		view_fulfilment_fields, 0, FULFILMENTS_MAX),
 	KW_END,
 };
 
