@@ -241,10 +241,24 @@ static void look_at(struct kw_server *s, struct kw_conn *c, int64_t now)
 	}
 }
 
+/* An answer whose wake-up was forgotten (or came before the server was known to its caller) must
+ * not hang for ever. */
+static void wake_forgotten(struct kw_server *s)
+{
+	struct kw_guard *g = &s->guard;
+	uint64_t woken = atomic_load(&s->n_wakes);
+
+	if (atomic_load(&s->answered) && g->seen_answers && woken == g->seen_wakes)
+		kw_server_wake(s);
+	g->seen_answers = atomic_load(&s->answered) != NULL;
+	g->seen_wakes = atomic_load(&s->n_wakes);
+}
+
 static void sweep(struct kw_server *s)
 {
 	int64_t now = kw_monotonic_us();
 
+	wake_forgotten(s);
 	pthread_mutex_lock(&s->guard.lock);
 	for (struct kw_conn *c = s->guard.conns; c; c = c->next)
 		if (c->taken)

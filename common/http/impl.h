@@ -20,7 +20,7 @@
 #define KW_DISCARD_MAX (4 * 1024 * 1024)
 /* Bodies under way in all requests together; beyond: 503. */
 #define KW_BODIES_MAX (256 * 1024 * 1024)
-#define KW_ARENA_MAX (64 * 1024 * 1024)
+#define KW_ARENA_MAX (256 * 1024 * 1024) /* of one request */
 /* Connections beyond the limits that are let in to be told so. */
 #define KW_OVER_MAX 64
 #define KW_IDLE_MS 75000 /* of a connection between two requests */
@@ -112,6 +112,9 @@ struct kw_guard {
 	int n_conns, n_over;
 	int listen_fd, wake_fd;
 	_Atomic bool closing, leaving; /* listen no more; end the thread */
+	/* guard only: were there answers at the last look, and how many wake-ups had been? */
+	bool seen_answers;
+	uint64_t seen_wakes;
 };
 
 struct kw_server {
@@ -122,6 +125,7 @@ struct kw_server {
 	_Atomic int n_deferred, n_busy;
 	_Atomic size_t body_bytes;
 	_Atomic(struct kw_request_impl *) answered;
+	_Atomic uint64_t n_wakes;
 	pthread_mutex_t lock; /* pool, idle */
 	pthread_cond_t idle;
 	struct kw_request_impl *pool;

@@ -145,6 +145,7 @@ void kw_server_wake(struct kw_server *s)
 {
 	struct kw_request_impl *list = atomic_exchange(&s->answered, NULL), *first = NULL, *next;
 
+	atomic_fetch_add_explicit(&s->n_wakes, 1, memory_order_relaxed);
 	for (; list; list = next) { /* oldest first */
 		next = list->next;
 		list->next = first;
@@ -202,7 +203,7 @@ static enum kw_rc open_socket(struct kw_server *s, struct kw_err *err)
 	struct addrinfo want = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 		.ai_socktype = SOCK_STREAM },
 			*found = NULL;
-	const char *port;
+	const char *port = NULL;
 	char host[256];
 
 	KW_TRY(split_address(s->config.listen, host, &port, err));

@@ -102,7 +102,7 @@ void kw_deferred_answer(struct kw_deferred *d, const struct kw_response *rs);
 void kw_deferred_fail(struct kw_deferred *d, const struct kw_err *err);
 struct kw_arena *kw_deferred_arena(struct kw_deferred *d);
 /* Resumes all that were answered since the last call: once per round of delivery reports. What was answered inside its own
- * handler needs no wake-up. */
+ * handler needs no wake-up; one that is forgotten is made up for within two seconds. */
 void kw_server_wake(struct kw_server *s);
 
 #endif

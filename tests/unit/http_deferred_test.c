@@ -76,6 +76,8 @@ static const struct kw_route routes[] = {
 	{ 0 },
 };
 
+static int deadline_ms;
+
 static void start(int threads, int deferred_max)
 {
 	struct kw_err err = { 0 };
@@ -83,6 +85,7 @@ static void start(int threads, int deferred_max)
 		.routes = routes,
 		.threads = threads,
 		.deferred_max = deferred_max,
+		.deadline_ms = deadline_ms,
 		.per_address_max = 1024 };
 
 	n_queue = 0;
@@ -160,6 +163,27 @@ static void test_answered_at_once(void **state)
 		peer_say(fd, "GET /at-once/fail HTTP/1.1\r\n" H "\r\n");
 		peer_hear(fd, &answer);
 		assert_int_equal(answer.status, 503);
+	}
+	peer_close(fd);
+	kw_server_stop(server);
+}
+
+static void test_forgotten_wake_up(void **state)
+{
+	struct peer_answer answer;
+	int fd;
+
+	(void)state;
+	deadline_ms = 100;
+	start(2, 0);
+	deadline_ms = 0;
+	fd = peer_dial(port);
+	for (int i = 0; i < 3; i++) {
+		peer_say(fd, POST);
+		await_queue(i + 1);
+		answer_with(queue[i], "late");
+		peer_hear(fd, &answer);
+		assert_string_equal(answer.body, "late");
 	}
 	peer_close(fd);
 	kw_server_stop(server);
@@ -398,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_before_wake_up),
 		cmocka_unit_test(test_answered_at_once),
+		cmocka_unit_test(test_forgotten_wake_up),
 		cmocka_unit_test(test_deferred_max),
 		cmocka_unit_test(test_sender_gone),
 		cmocka_unit_test(test_load),

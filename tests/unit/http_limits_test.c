@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -503,6 +506,47 @@ static void test_connection_flood(void **state)
 	kw_server_stop(s);
 }
 
+/* Without file descriptors nothing is lost but time: connections wait in the kernel's queue. In a
+ * process of its own. */
+static void test_no_descriptors(void **state)
+{
+	int to_child[2], from_child[2], fds[60], port = 0, status;
+	struct peer_answer answer;
+
+	(void)state;
+	assert_int_equal(pipe(to_child) | pipe(from_child), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct rlimit few = { 40, 40 };
+		close(to_child[1]);
+		if (setrlimit(RLIMIT_NOFILE, &few) != 0)
+			_exit(1);
+		struct kw_server *s = start((struct kw_server_config) { .deadline_ms = 60000 });
+		port = kw_server_port(s);
+		if (write(from_child[1], &port, sizeof(port)) != sizeof(port))
+			_exit(2);
+		(void)!read(to_child[0], &port, 1); /* until the test is over */
+		kw_server_stop(s);
+		_exit(0);
+	}
+	close(to_child[0]);
+	assert_int_equal(read(from_child[0], &port, sizeof(port)), sizeof(port));
+	for (size_t i = 0; i < KW_LEN(fds); i++)
+		fds[i] = peer_dial(port);
+	peer_say(fds[KW_LEN(fds) - 1], "GET /small HTTP/1.1\r\n" H "\r\n");
+	assert_true(peer_silent(fds[KW_LEN(fds) - 1], 100));
+	for (size_t i = 0; i < KW_LEN(fds) - 1; i++)
+		peer_close(fds[i]);
+	peer_hear(fds[KW_LEN(fds) - 1], &answer);
+	assert_int_equal(answer.status, 200);
+	peer_close(fds[KW_LEN(fds) - 1]);
+	close(to_child[1]);
+	close(from_child[0]);
+	close(from_child[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Idle connections take no thread; others are served meanwhile. */
 static void test_many_idle(void **state)
 {
@@ -634,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_slow_handler),
 		cmocka_unit_test(test_connection_limits),
 		cmocka_unit_test(test_connection_flood),
+		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_many_idle),
 		cmocka_unit_test(test_stop_waits_for_handlers),
 		cmocka_unit_test(test_drain),
