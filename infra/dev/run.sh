@@ -6,8 +6,20 @@ SERVICES=(listing-ingestion order-routing payment-reconciliation courier-dispatc
 SIMULATORS=(courier-a courier-b)
 declare -A LOGIN=([listing-ingestion]=karwan_listing [order-routing]=karwan_routing
 	[payment-reconciliation]=karwan_payment [courier-dispatch]=karwan_dispatch)
-BIN=$LOCAL/build/release/bin
+BIN=${BIN:-$LOCAL/build/release/bin}
 BROKER=kafka # or dev-broker
+
+# A replica is named SERVICE.N and is what SERVICE is, on ports of its own.
+service_of() { echo "${1%.*}"; }
+# replicas N: that many of each service; before open_ports.
+replicas() {
+	local n service all=("${SERVICES[@]}")
+	for ((n = 2; n <= $1; n++)); do
+		for service in "${all[@]}"; do
+			SERVICES+=("$service.$n")
+		done
+	done
+}
 
 supervisor_file() { echo "$RUN/run/$1.supervisor.pid"; }
 brokers() { if [ "$BROKER" = kafka ]; then echo "127.0.0.1:${PORT[kafka]}"; else cat "$RUN/run/brokers"; fi; }
@@ -37,14 +49,14 @@ client_env() {
 }
 
 service_env() {
-	client_env "${LOGIN[$1]}"
+	client_env "${LOGIN[$(service_of "$1")]}"
 	cat <<-END
 		KARWAN_TOPICS_FILE=$ROOT/schemas/topics.json
 		KARWAN_LISTEN=127.0.0.1:${PORT[$1]}
 		KARWAN_ADMIN_LISTEN=127.0.0.1:${PORT[$1-admin]}
 		KARWAN_LOG_LEVEL=info
 	END
-	if [ "$1" = listing-ingestion ]; then
+	if [ "$(service_of "$1")" = listing-ingestion ]; then
 		echo "KARWAN_NATIONAL_ID_KEY_FILE=$RUN/secrets/national-id-key"
 		echo "KARWAN_NATIONAL_ID_HASH_KEY_FILE=$RUN/secrets/national-id-hash-key"
 	fi
@@ -65,7 +77,7 @@ command_of() {
 		;;
 	*)
 		mapfile -t settings < <(service_env "$1")
-		COMMAND=(env -i "PATH=$PATH" "${settings[@]}" "$BIN/$1")
+		COMMAND=(env -i "PATH=$PATH" "${settings[@]}" "$BIN/$(service_of "$1")")
 		;;
 	esac
 	[ "$1" != postgres ] || STOP_WITH=INT
@@ -94,7 +106,7 @@ is_ready() {
 	dev-broker) [ -e "$RUN/run/brokers" ] ;;
 	courier-a | courier-b) ! port_is_free "${PORT[$1]}" ;;
 	# Ready for requests (200), and its consumer has its partitions.
-	*) curl -fs -m 2 "$(admin "$1")/readyz" | jq -e '.consuming != false' >/dev/null ;;
+	*) curl -fs -m 2 "$(admin "$1")/readyz" | jq -e '.assigned != false' >/dev/null ;;
 	esac
 }
 

@@ -8,10 +8,10 @@
 struct findings {
 	struct ctl *ctl;
 	struct kw_topics topics;
-	bool settled;       /* every reader is at the end and every journal is published */
-	int64_t behind;     /* messages and events on their way */
-	int64_t rows;       /* what was looked at: a check that saw nothing fails */
-	size_t n;           /* drifts */
+	bool settled;   /* every reader is at the end and every journal is published */
+	int64_t behind; /* messages and events on their way */
+	int64_t rows;   /* what was looked at: a check that saw nothing fails */
+	size_t n;       /* drifts */
 	struct drift *first, **last;
 	const char *skipped[16]; /* what could not be verified */
 	size_t n_skipped;
@@ -22,7 +22,8 @@ struct drift {
 	struct drift *next;
 };
 
-void check_drift(struct findings *f, const char *rule, const char *entity, const char *part, const char *should, const char *is);
+void check_drift(struct findings *f, const char *rule, const char *entity, const char *part,
+	const char *should, const char *is);
 void check_skip(struct findings *f, const char *what);
 
 /* Each looks at one thing; not OK: it could not look. */

@@ -13,7 +13,8 @@ static const struct kw_stmt stmts[] = {
 	[OFFSETS] = { "SELECT topic, partition, next_offset FROM offsets WHERE grp = $1::text" },
 	[UNPUBLISHED] = { "SELECT coalesce(sum(h.number - p.number), 0)::bigint FROM head h JOIN published p USING (partition)" },
 	[COUNT_JOURNAL] = { "SELECT count(*) FROM journal" },
-	/* numbers 1..n, or from the oldest kept range on, nothing missing, up to the head; never more remembered than exists */
+	/* numbers 1..n, or from the oldest kept range on, nothing missing, up to the head; never
+	   more remembered than exists */
 	[GAPS] = { "SELECT 'JOURNAL_NUMBERS', h.partition::text, 'head', h.number::text, coalesce(j.last, 0)::text || ' in ' || coalesce(j.n, 0) "
 		   "FROM head h LEFT JOIN (SELECT partition, min(number) AS first, max(number) AS last, count(*) AS n FROM journal GROUP BY partition) j "
 		   "USING (partition) WHERE h.number <> coalesce(j.last, 0) OR coalesce(j.n, 0) <> coalesce(j.last - j.first + 1, 0) "
@@ -58,7 +59,8 @@ static const struct kw_col drift_cols[] = {
 };
 
 /* Runs a statement whose rows are drifts. */
-static enum kw_rc find_drift(struct findings *f, struct kw_pg *pg, const char *schema, const struct kw_stmt *stmt, struct kw_err *err)
+static enum kw_rc find_drift(struct findings *f, struct kw_pg *pg, const char *schema,
+	const struct kw_stmt *stmt, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct drift *rows;
@@ -66,30 +68,36 @@ static enum kw_rc find_drift(struct findings *f, struct kw_pg *pg, const char *s
 
 	KW_TRY(kw_pg_fetch(pg, stmt, &args, drift_cols, sizeof(*rows), &rows, &n, err));
 	for (size_t i = 0; i < n; i++)
-		check_drift(f, kw_arena_printf(f->ctl->arena, "%s.%s", schema, rows[i].rule), rows[i].entity, rows[i].part, rows[i].should,
-			rows[i].is);
+		check_drift(f, kw_arena_printf(f->ctl->arena, "%s.%s", schema, rows[i].rule),
+			rows[i].entity, rows[i].part, rows[i].should, rows[i].is);
 	return KW_OK;
 }
 
-static enum kw_rc area_settled(struct findings *f, const struct area *area, struct kw_pg *pg, struct kw_reader *reader, struct kw_err *err)
+static enum kw_rc area_settled(struct findings *f, const struct area *area, struct kw_pg *pg,
+	struct kw_reader *reader, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct offset_row *rows;
 	struct one unpublished;
 	size_t n;
 
-	KW_TRY(kw_pg_fetch_one(pg, &stmts[UNPUBLISHED], &args, one_cols, sizeof(unpublished), &unpublished, err));
+	KW_TRY(kw_pg_fetch_one(
+		pg, &stmts[UNPUBLISHED], &args, one_cols, sizeof(unpublished), &unpublished, err));
 	f->behind += unpublished.value;
 	kw_args_text(&args, kw_arena_printf(f->ctl->arena, "karwan.%s", area->service));
 	KW_TRY(kw_pg_fetch(pg, &stmts[OFFSETS], &args, offset_cols, sizeof(*rows), &rows, &n, err));
 	for (size_t i = 0; i < n; i++) {
 		int64_t low, high;
 
-		KW_TRY(kw_reader_watermarks(reader, rows[i].topic, rows[i].partition, &low, &high, err));
+		KW_TRY(kw_reader_watermarks(
+			reader, rows[i].topic, rows[i].partition, &low, &high, err));
 		if (high > rows[i].next_offset)
 			f->behind += high - rows[i].next_offset;
 		if (high < rows[i].next_offset)
-			check_drift(f, kw_arena_printf(f->ctl->arena, "%s.OFFSET_BEYOND_LOG", area->schema), rows[i].topic,
+			check_drift(f,
+				kw_arena_printf(
+					f->ctl->arena, "%s.OFFSET_BEYOND_LOG", area->schema),
+				rows[i].topic,
 				kw_arena_printf(f->ctl->arena, "%d", rows[i].partition),
 				kw_arena_printf(f->ctl->arena, "<= %" PRId64, high),
 				kw_arena_printf(f->ctl->arena, "%" PRId64, rows[i].next_offset));
@@ -99,7 +107,8 @@ static enum kw_rc area_settled(struct findings *f, const struct area *area, stru
 
 /* Runs fn for each service with a connection to its schema and one reader of the log. */
 static enum kw_rc each_area(struct findings *f,
-	enum kw_rc (*fn)(struct findings *f, const struct area *area, struct kw_pg *pg, struct kw_reader *reader, struct kw_err *err),
+	enum kw_rc (*fn)(struct findings *f, const struct area *area, struct kw_pg *pg,
+		struct kw_reader *reader, struct kw_err *err),
 	struct kw_err *err)
 {
 	struct kw_reader *reader;
@@ -124,13 +133,15 @@ enum kw_rc check_settled(struct findings *f, struct kw_err *err)
 	return KW_OK;
 }
 
-static enum kw_rc area_journal(struct findings *f, const struct area *area, struct kw_pg *pg, struct kw_reader *reader, struct kw_err *err)
+static enum kw_rc area_journal(struct findings *f, const struct area *area, struct kw_pg *pg,
+	struct kw_reader *reader, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct one count;
 
 	(void)reader;
-	KW_TRY(kw_pg_fetch_one(pg, &stmts[COUNT_JOURNAL], &args, one_cols, sizeof(count), &count, err));
+	KW_TRY(kw_pg_fetch_one(
+		pg, &stmts[COUNT_JOURNAL], &args, one_cols, sizeof(count), &count, err));
 	f->rows += count.value;
 	KW_TRY(find_drift(f, pg, area->schema, &stmts[GAPS], err));
 	return find_drift(f, pg, area->schema, &stmts[VERSIONS], err);
@@ -141,7 +152,8 @@ enum kw_rc check_journals(struct findings *f, struct kw_err *err)
 	return each_area(f, area_journal, err);
 }
 
-static enum kw_rc area_drift(struct findings *f, const struct area *area, struct kw_pg *pg, struct kw_reader *reader, struct kw_err *err)
+static enum kw_rc area_drift(struct findings *f, const struct area *area, struct kw_pg *pg,
+	struct kw_reader *reader, struct kw_err *err)
 {
 	(void)reader;
 	return find_drift(f, pg, area->schema, &stmts[DRIFT], err);
@@ -193,13 +205,14 @@ struct walk {
 	struct kw_place place;
 };
 
-static void topic_drift(struct walk *w, const char *rule, int64_t number, const char *should, const char *is)
+static void topic_drift(
+	struct walk *w, const char *rule, int64_t number, const char *should, const char *is)
 {
 	struct kw_arena *a = w->f->ctl->arena;
 
 	check_drift(w->f, kw_arena_printf(a, "%s.%s", w->area->schema, rule),
-		kw_arena_printf(a, "%s/%d", w->area->events_topic, w->published->partition), kw_arena_printf(a, "number %" PRId64, number),
-		should, is);
+		kw_arena_printf(a, "%s/%d", w->area->events_topic, w->published->partition),
+		kw_arena_printf(a, "number %" PRId64, number), should, is);
 }
 
 /* The journal's next row, or NULL at its end. */
@@ -211,7 +224,8 @@ static enum kw_rc next_row(struct walk *w, const struct journal_row **ret, struc
 
 		kw_args_int(&args, w->published->partition);
 		kw_args_i64(&args, w->last_read);
-		KW_TRY(kw_pg_fetch(w->pg, &stmts[JOURNAL], &args, journal_cols, sizeof(*w->page), &w->page, &w->n_page, err));
+		KW_TRY(kw_pg_fetch(w->pg, &stmts[JOURNAL], &args, journal_cols, sizeof(*w->page),
+			&w->page, &w->n_page, err));
 		w->next = 0;
 		if (w->n_page > 0)
 			w->last_read = w->page[w->n_page - 1].number;
@@ -221,21 +235,26 @@ static enum kw_rc next_row(struct walk *w, const struct journal_row **ret, struc
 }
 
 /* One record that rule 5 takes: it is the journal's next row. */
-static enum kw_rc compare(struct walk *w, const struct kw_message *m, const struct kw_envelope *e, struct kw_err *err)
+static enum kw_rc compare(
+	struct walk *w, const struct kw_message *m, const struct kw_envelope *e, struct kw_err *err)
 {
 	const struct journal_row *row;
 
 	do
 		KW_TRY(next_row(w, &row, err));
-	while (row && row->number < e->place.number && w->place.epoch == 0); /* older ones have aged out of the log */
+	while (row && row->number < e->place.number &&
+		w->place.epoch == 0); /* older ones have aged out of the log */
 	w->f->rows++;
 	w->place = e->place;
 	if (!row || row->number != e->place.number)
-		topic_drift(w, "TOPIC_IS_JOURNAL", e->place.number, "a row of the journal", row ? "another number" : "none");
+		topic_drift(w, "TOPIC_IS_JOURNAL", e->place.number, "a row of the journal",
+			row ? "another number" : "none");
 	else if (strcmp(row->id.s, e->id.s) != 0 || row->epoch != e->place.epoch)
 		topic_drift(w, "TOPIC_IS_JOURNAL", e->place.number, row->id.s, e->id.s);
-	else if (strlen(row->payload) != m->value.n || memcmp(row->payload, m->value.p, m->value.n) != 0)
-		topic_drift(w, "TOPIC_IS_JOURNAL", e->place.number, "the payload of the journal", "another payload");
+	else if (strlen(row->payload) != m->value.n ||
+		 memcmp(row->payload, m->value.p, m->value.n) != 0)
+		topic_drift(w, "TOPIC_IS_JOURNAL", e->place.number, "the payload of the journal",
+			"another payload");
 	return KW_OK;
 }
 
@@ -251,18 +270,23 @@ static enum kw_rc read_partition(struct walk *w, struct kw_reader *reader, struc
 
 		kw_arena_reset(a);
 		if (kw_envelope_parse(&m, a, &e, err) != KW_OK || e.place.epoch == 0) {
-			topic_drift(w, "EVENT_ENVELOPE", m.offset, "an event with its place", "something else");
+			topic_drift(w, "EVENT_ENVELOPE", m.offset, "an event with its place",
+				"something else");
 			continue;
 		}
 		if (m.offset == w->published->offset && e.place.number != w->published->number)
-			topic_drift(w, "REMEMBERED", w->published->number, "that number at its offset", "another");
+			topic_drift(w, "REMEMBERED", w->published->number,
+				"that number at its offset", "another");
 		bool first = w->place.epoch == 0;
-		bool barrier = strcmp(e.type, "karwan.epoch.started.v1") == 0 && e.place.epoch > w->place.epoch;
+		bool barrier = strcmp(e.type, "karwan.epoch.started.v1") == 0 &&
+			       e.place.epoch > w->place.epoch;
 		if (barrier && !first && e.place.number <= w->place.number) {
-			/* what was taken beyond the barrier is void: the journal goes on from there */
+			/* what was taken beyond the barrier is void: the journal goes on from there
+			 */
 			w->last_read = e.place.number - 1;
 			w->next = w->n_page = 0;
-		} else if (!first && (e.place.epoch < w->place.epoch || e.place.number != w->place.number + 1)) {
+		} else if (!first && (e.place.epoch < w->place.epoch ||
+					     e.place.number != w->place.number + 1)) {
 			continue; /* a repeat, or a hole that is filled later */
 		}
 		KW_TRY(compare(w, &m, &e, err));
@@ -270,20 +294,28 @@ static enum kw_rc read_partition(struct walk *w, struct kw_reader *reader, struc
 	if (rc != KW_NOTHING)
 		return rc;
 	if (w->place.number < w->published->number)
-		topic_drift(w, "PUBLISHED_IS_THERE", w->published->number, "the remembered number in the log", "it ends before");
+		topic_drift(w, "PUBLISHED_IS_THERE", w->published->number,
+			"the remembered number in the log", "it ends before");
 	return KW_OK;
 }
 
-static enum kw_rc area_topic(struct findings *f, const struct area *area, struct kw_pg *pg, struct kw_reader *reader, struct kw_err *err)
+static enum kw_rc area_topic(struct findings *f, const struct area *area, struct kw_pg *pg,
+	struct kw_reader *reader, struct kw_err *err)
 {
-	KW_CLEANUP(kw_arena_freep) struct kw_arena *page_arena = kw_arena_new((size_t)512 * 1024 * 1024);
+	KW_CLEANUP(kw_arena_freep)
+	struct kw_arena *page_arena = kw_arena_new((size_t)512 * 1024 * 1024);
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct published_row *rows;
 	size_t n;
 
-	KW_TRY(kw_pg_fetch(pg, &stmts[PUBLISHED], &args, published_cols, sizeof(*rows), &rows, &n, err));
+	KW_TRY(kw_pg_fetch(
+		pg, &stmts[PUBLISHED], &args, published_cols, sizeof(*rows), &rows, &n, err));
 	for (size_t i = 0; i < n; i++) {
-		struct walk w = { .f = f, .area = area, .pg = pg, .page_arena = page_arena, .published = &rows[i] };
+		struct walk w = { .f = f,
+			.area = area,
+			.pg = pg,
+			.page_arena = page_arena,
+			.published = &rows[i] };
 
 		KW_TRY(read_partition(&w, reader, err));
 	}

@@ -1,4 +1,5 @@
-/* What the commands of karwanctl share. One thread; everything lives in one arena until the command ends. */
+/* What the commands of karwanctl share. One thread; everything lives in one arena until the command
+ * ends. */
 #ifndef KARWANCTL_CTL_H
 #define KARWANCTL_CTL_H
 
@@ -28,7 +29,12 @@ struct ctl {
 };
 
 /* Exit codes of all commands. */
-enum { CTL_OK = 0, CTL_FOUND = 1 /* the check found something; nothing to replay … */, CTL_FAILED = 2, CTL_USAGE = 64 };
+enum {
+	CTL_OK = 0,
+	CTL_FOUND = 1 /* the check found something; nothing to replay … */,
+	CTL_FAILED = 2,
+	CTL_USAGE = 64
+};
 
 /* A connection with the schema in its search path (NULL: none). */
 struct kw_pg *ctl_connect(const struct ctl *ctl, const char *schema);

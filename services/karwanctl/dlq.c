@@ -1,4 +1,5 @@
-/* dlq list, show, replay: dead letters are rows of each service's schema; the service itself replays (rule 8 of the design). */
+/* dlq list, show, replay: dead letters are rows of each service's schema; the service itself
+ * replays (rule 8 of the design). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,9 +86,12 @@ static void print_line(const struct letter *letter)
 	char at[KW_TIME_TEXT];
 
 	kw_time_format(letter->dead_at, at);
-	printf("%-28s %s  %s/%d@%" PRId64 "  attempts %d  %s%s%s %s%s%s\n", letter->id, at, letter->topic, letter->partition,
-		letter->offset, letter->attempts, letter->code, letter->code[0] ? " " : "", letter->pointer, letter->reason,
-		letter->replayed_at ? "  REPLAYED" : letter->outcome ? "  last replay: " : "",
+	printf("%-28s %s  %s/%d@%" PRId64 "  attempts %d  %s%s%s %s%s%s\n", letter->id, at,
+		letter->topic, letter->partition, letter->offset, letter->attempts, letter->code,
+		letter->code[0] ? " " : "", letter->pointer, letter->reason,
+		letter->replayed_at ? "  REPLAYED"
+		: letter->outcome   ? "  last replay: "
+				    : "",
 		letter->replayed_at || !letter->outcome ? "" : letter->outcome);
 }
 
@@ -106,7 +110,8 @@ int ctl_dlq_list(struct ctl *ctl)
 		enum kw_rc rc;
 
 		kw_args_text(&args, areas[i].service);
-		rc = kw_pg_fetch(pg, &stmts[LIST], &args, letter_cols, sizeof(*letters), &letters, &n, &err);
+		rc = kw_pg_fetch(
+			pg, &stmts[LIST], &args, letter_cols, sizeof(*letters), &letters, &n, &err);
 		kw_pg_free(pg);
 		if (rc != KW_OK)
 			return ctl_failed(areas[i].schema, &err);
@@ -182,7 +187,8 @@ static const struct kw_col asked_cols[] = { KW_COL_BOOL(struct answer, asked), K
 static const struct kw_col outcome_cols[] = { KW_COL_TEXT(struct answer, outcome), KW_COL_END };
 
 /* The running service does it; we look until it has written down what came of it. */
-static enum kw_rc wait_outcome(struct ctl *ctl, struct kw_pg *pg, int64_t id, struct answer *ret, struct kw_err *err)
+static enum kw_rc wait_outcome(
+	struct ctl *ctl, struct kw_pg *pg, int64_t id, struct answer *ret, struct kw_err *err)
 {
 	int64_t until = kw_monotonic_us() + WAIT_US;
 	enum kw_rc rc;
@@ -193,7 +199,8 @@ static enum kw_rc wait_outcome(struct ctl *ctl, struct kw_pg *pg, int64_t id, st
 
 		nanosleep(&pause, NULL);
 		kw_args_i64(&args, id);
-		rc = kw_pg_fetch_one(pg, &stmts[OUTCOME], &args, outcome_cols, sizeof(*ret), ret, err);
+		rc = kw_pg_fetch_one(
+			pg, &stmts[OUTCOME], &args, outcome_cols, sizeof(*ret), ret, err);
 	} while (rc == KW_NOTHING && kw_monotonic_us() < until);
 	return rc;
 }
@@ -218,14 +225,17 @@ int ctl_dlq_replay(struct ctl *ctl)
 	rc = kw_pg_fetch_one(pg, &stmts[REQUEST], &args, asked_cols, sizeof(answer), &answer, &err);
 	if (rc == KW_OK && !answer.asked) {
 		kw_pg_free(pg);
-		fprintf(stderr, "karwanctl: %s does not exist, was replayed before, or is being replayed\n", ctl->argv[0]);
+		fprintf(stderr,
+			"karwanctl: %s does not exist, was replayed before, or is being replayed\n",
+			ctl->argv[0]);
 		return CTL_FOUND;
 	}
 	if (rc == KW_OK)
 		rc = wait_outcome(ctl, pg, id, &answer, &err);
 	kw_pg_free(pg);
 	if (rc == KW_NOTHING)
-		kw_fail(&err, rc, "%s has not taken it up: is it running? The request stays.", area->service);
+		kw_fail(&err, rc, "%s has not taken it up: is it running? The request stays.",
+			area->service);
 	if (rc != KW_OK)
 		return ctl_failed(ctl->argv[0], &err);
 	if (ctl->json) {

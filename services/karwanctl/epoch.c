@@ -1,4 +1,5 @@
-/* epoch and accept: what an operator says after PostgreSQL or a topic is not what it was (rules 3 and 7 of the design). */
+/* epoch and accept: what an operator says after PostgreSQL or a topic is not what it was (rules 3
+ * and 7 of the design). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,9 +33,8 @@ struct barrier {
 	struct kw_uuid entity, id;
 };
 
-static const struct kw_col barrier_cols[] = {
-	KW_COL_UUID(struct barrier, entity), KW_COL_UUID(struct barrier, id), KW_COL_END
-};
+static const struct kw_col barrier_cols[] = { KW_COL_UUID(struct barrier, entity),
+	KW_COL_UUID(struct barrier, id), KW_COL_END };
 
 /* All journals in one transaction: a system with half an epoch must not exist. */
 struct epochs {
@@ -61,18 +61,21 @@ static enum kw_rc start_one(struct epochs *e, size_t i, struct kw_pg *pg, struct
 	size_t n;
 
 	KW_TRY(use(pg, &areas[i], err));
-	KW_TRY(kw_pg_fetch(pg, &stmts[FIND_HEADS], &args, epoch_cols, sizeof(*heads), &heads, &n, err));
+	KW_TRY(kw_pg_fetch(
+		pg, &stmts[FIND_HEADS], &args, epoch_cols, sizeof(*heads), &heads, &n, err));
 	barriers = kw_new(a, struct barrier, n);
 	for (size_t k = 0; k < n; k++) {
 		char partition[16];
 
 		snprintf(partition, sizeof(partition), "%d", heads[k].partition);
 		barriers[k].entity = kw_uuid_of("epoch", areas[i].events_topic, partition);
-		barriers[k].id = kw_event_id(barriers[k].entity.s, heads[k].epoch + 1, "karwan.epoch.started.v1");
+		barriers[k].id = kw_event_id(
+			barriers[k].entity.s, heads[k].epoch + 1, "karwan.epoch.started.v1");
 	}
 	kw_args_text(&args, areas[i].events_topic);
 	kw_args_rows(&args, barrier_cols, barriers, n, sizeof(*barriers));
-	KW_TRY(kw_pg_fetch(pg, &stmts[START_EPOCH], &args, epoch_cols, sizeof(**e->rows), &e->rows[i], &e->n[i], err));
+	KW_TRY(kw_pg_fetch(pg, &stmts[START_EPOCH], &args, epoch_cols, sizeof(**e->rows),
+		&e->rows[i], &e->n[i], err));
 	return KW_OK;
 }
 
@@ -114,10 +117,13 @@ int ctl_epoch(struct ctl *ctl)
 		printf("[");
 	for (size_t i = 0; i < AREAS; i++)
 		for (size_t k = 0; k < e.n[i]; k++)
-			printf(ctl->json ? "%s{\"topic\":\"%s\",\"partition\":%d,\"epoch\":%d,\"last_good_number\":%" PRId64 "}"
-					 : "%s%-24s partition %2d: epoch %d, last good number %" PRId64 "\n",
-				ctl->json && (i || k) ? "," : "", areas[i].events_topic, e.rows[i][k].partition, e.rows[i][k].epoch,
-				e.rows[i][k].last_good);
+			printf(ctl->json
+					? "%s{\"topic\":\"%s\",\"partition\":%d,\"epoch\":%d,\"last_good_number\":%" PRId64
+					  "}"
+					: "%s%-24s partition %2d: epoch %d, last good number %" PRId64
+					  "\n",
+				ctl->json && (i || k) ? "," : "", areas[i].events_topic,
+				e.rows[i][k].partition, e.rows[i][k].epoch, e.rows[i][k].last_good);
 	if (ctl->json)
 		printf("]\n");
 	return CTL_OK;
@@ -133,7 +139,8 @@ static enum kw_rc accept_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 		KW_TRY(use(pg, &areas[i], err));
 		if (ctl->topic)
 			kw_args_text(&args, ctl->topic);
-		KW_TRY(kw_pg_exec(pg, &stmts[ctl->topic ? ACCEPT_TOPIC : ACCEPT_IDENTITY], &args, NULL, err));
+		KW_TRY(kw_pg_exec(
+			pg, &stmts[ctl->topic ? ACCEPT_TOPIC : ACCEPT_IDENTITY], &args, NULL, err));
 	}
 	return KW_OK;
 }
@@ -153,6 +160,7 @@ int ctl_accept(struct ctl *ctl)
 	kw_pg_free(pg);
 	if (rc != KW_OK)
 		return ctl_failed("accept", &err);
-	printf(ctl->json ? "{\"accepted\":\"%s\"}\n" : "accepted: %s\n", ctl->topic ? ctl->topic : "database");
+	printf(ctl->json ? "{\"accepted\":\"%s\"}\n" : "accepted: %s\n",
+		ctl->topic ? ctl->topic : "database");
 	return CTL_OK;
 }

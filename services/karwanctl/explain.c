@@ -1,4 +1,5 @@
-/* explain: the whole story of one order, from the journals of all services, in order, with times. */
+/* explain: the whole story of one order, from the journals of all services, in order, with times.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,8 @@ struct piece {
 };
 
 struct facts {
-	const char *state, *reason, *courier, *tracking_number, *reference, *provider, *maker_id, *kind, *by, *totals_flag, *label_url, *field;
+	const char *state, *reason, *courier, *tracking_number, *reference, *provider, *maker_id,
+		*kind, *by, *totals_flag, *label_url, *field;
 	struct kw_money total, expected, received, amount, fee, amount_due;
 	kw_time auto_cancel_at;
 	bool cleared, cod, suspense, test;
@@ -73,8 +75,14 @@ struct facts {
 #define LINE(m) KW_STR(struct line, m, KW_OPTIONAL, 0, 4000)
 
 static const struct kw_field line_fields[] = {
-	LINE(line_id), LINE(sku), LINE(title), LINE(reason), LINE(rule), LINE(listing_id),
-	KW_I64(struct line, quantity, KW_OPTIONAL, 0, INT64_MAX), KW_END,
+	LINE(line_id),
+	LINE(sku),
+	LINE(title),
+	LINE(reason),
+	LINE(rule),
+	LINE(listing_id),
+	KW_I64(struct line, quantity, KW_OPTIONAL, 0, INT64_MAX),
+	KW_END,
 };
 
 static const struct kw_field piece_fields[] = {
@@ -86,8 +94,18 @@ static const struct kw_field piece_fields[] = {
 };
 
 static const struct kw_field fact_fields[] = {
-	TEXT(state), TEXT(kind), TEXT(reason), TEXT(field), TEXT(by), TEXT(courier), TEXT(tracking_number), TEXT(label_url), TEXT(provider),
-	TEXT(reference), TEXT(maker_id), TEXT(totals_flag),
+	TEXT(state),
+	TEXT(kind),
+	TEXT(reason),
+	TEXT(field),
+	TEXT(by),
+	TEXT(courier),
+	TEXT(tracking_number),
+	TEXT(label_url),
+	TEXT(provider),
+	TEXT(reference),
+	TEXT(maker_id),
+	TEXT(totals_flag),
 	KW_MONEY(struct facts, total, KW_OPTIONAL),
 	KW_MONEY(struct facts, expected, KW_OPTIONAL),
 	KW_MONEY(struct facts, received, KW_OPTIONAL),
@@ -135,8 +153,9 @@ static void print_line(const struct line *line, const char *indent)
 	printf("%sline %s", indent, line->line_id ? line->line_id : "?");
 	if (line->quantity)
 		printf("  %" PRId64 " x", line->quantity);
-	printf(" %s %s%s%s%s%s\n", line->sku ? line->sku : "", line->title ? line->title : "", line->rule ? " by rule " : "",
-		line->rule ? line->rule : "", line->reason ? ": " : "", line->reason ? line->reason : "");
+	printf(" %s %s%s%s%s%s\n", line->sku ? line->sku : "", line->title ? line->title : "",
+		line->rule ? " by rule " : "", line->rule ? line->rule : "",
+		line->reason ? ": " : "", line->reason ? line->reason : "");
 }
 
 static void print_event(struct ctl *ctl, const struct event *event, kw_time first)
@@ -147,12 +166,15 @@ static void print_event(struct ctl *ctl, const struct event *event, kw_time firs
 
 	kw_time_format(event->time, at);
 	if (event->dead) {
-		printf("%-27s +%9.3f s  %-22s DEAD LETTER %s\n", at, (double)(event->time - first) / 1e6, event->service, event->type);
+		printf("%-27s +%9.3f s  %-22s DEAD LETTER %s\n", at,
+			(double)(event->time - first) / 1e6, event->service, event->type);
 		return;
 	}
-	printf("%-27s +%9.3f s  %-22s %s v%" PRId64 "  (%d/%06d-%" PRId64 ")\n", at, (double)(event->time - first) / 1e6,
-		event->service, event->type, event->version, event->partition, event->epoch, event->number);
-	if (kw_json_decode(fact_fields, event->payload, strlen(event->payload), ctl->arena, &facts, &err) != KW_OK) {
+	printf("%-27s +%9.3f s  %-22s %s v%" PRId64 "  (%d/%06d-%" PRId64 ")\n", at,
+		(double)(event->time - first) / 1e6, event->service, event->type, event->version,
+		event->partition, event->epoch, event->number);
+	if (kw_json_decode(fact_fields, event->payload, strlen(event->payload), ctl->arena, &facts,
+		    &err) != KW_OK) {
 		printf("     %s\n", event->payload);
 		return;
 	}
@@ -165,7 +187,8 @@ static void print_event(struct ctl *ctl, const struct event *event, kw_time firs
 
 		if (!piece->maker_id)
 			continue;
-		printf("       maker %s at hub %s, %" PRId64 " g\n", piece->maker_id, piece->hub_id ? piece->hub_id : "?", piece->weight_g);
+		printf("       maker %s at hub %s, %" PRId64 " g\n", piece->maker_id,
+			piece->hub_id ? piece->hub_id : "?", piece->weight_g);
 		for (size_t k = 0; k < piece->n_lines; k++)
 			print_line(&piece->lines[k], "         ");
 	}
@@ -175,7 +198,8 @@ static void print_event(struct ctl *ctl, const struct event *event, kw_time firs
 
 /* ---- gathering ---- */
 
-static enum kw_rc find_keys(struct ctl *ctl, const struct kw_uuid *order, struct key **ret, size_t *ret_n, struct kw_err *err)
+static enum kw_rc find_keys(struct ctl *ctl, const struct kw_uuid *order, struct key **ret,
+	size_t *ret_n, struct kw_err *err)
 {
 	struct kw_pg *pg = ctl_connect(ctl, "dispatch");
 	struct kw_args args = kw_args_of(ctl->arena);
@@ -184,7 +208,8 @@ static enum kw_rc find_keys(struct ctl *ctl, const struct kw_uuid *order, struct
 	enum kw_rc rc;
 
 	kw_args_uuid(&args, order);
-	rc = kw_pg_fetch(pg, &stmts[FIND_PARCELS], &args, key_cols, sizeof(*parcels), &parcels, &n, err);
+	rc = kw_pg_fetch(
+		pg, &stmts[FIND_PARCELS], &args, key_cols, sizeof(*parcels), &parcels, &n, err);
 	kw_pg_free(pg);
 	if (rc != KW_OK)
 		return rc;
@@ -196,8 +221,8 @@ static enum kw_rc find_keys(struct ctl *ctl, const struct kw_uuid *order, struct
 	return KW_OK;
 }
 
-static enum kw_rc add_events(struct ctl *ctl, const struct area *area, const struct key *keys, size_t n_keys, struct event *events,
-	size_t max, size_t *n, struct kw_err *err)
+static enum kw_rc add_events(struct ctl *ctl, const struct area *area, const struct key *keys,
+	size_t n_keys, struct event *events, size_t max, size_t *n, struct kw_err *err)
 {
 	struct kw_pg *pg = ctl_connect(ctl, area->schema);
 	enum kw_rc rc = KW_OK;
@@ -208,7 +233,8 @@ static enum kw_rc add_events(struct ctl *ctl, const struct area *area, const str
 		size_t n_found;
 
 		kw_args_rows(&args, key_cols, keys, n_keys, sizeof(*keys));
-		rc = kw_pg_fetch(pg, &stmts[s], &args, event_cols, sizeof(*found), &found, &n_found, err);
+		rc = kw_pg_fetch(
+			pg, &stmts[s], &args, event_cols, sizeof(*found), &found, &n_found, err);
 		for (size_t i = 0; rc == KW_OK && i < n_found && *n < max; i++) {
 			found[i].service = area->service;
 			found[i].dead = s == FIND_DEAD;
@@ -236,10 +262,15 @@ static void print_json(const struct event *events, size_t n)
 	kw_buf_init(&out, 64 * 1024 * 1024);
 	for (size_t i = 0; i < n; i++) {
 		kw_time_format(events[i].time, at);
-		kw_buf_printf(&out, "%s{\"time\":\"%s\",\"service\":\"%s\",\"type\":", i ? "," : "[", at, events[i].service);
+		kw_buf_printf(&out,
+			"%s{\"time\":\"%s\",\"service\":\"%s\",\"type\":", i ? "," : "[", at,
+			events[i].service);
 		kw_buf_json_str(&out, events[i].type);
-		kw_buf_printf(&out, ",\"partition\":%d,\"epoch\":%d,\"number\":%" PRId64 ",\"version\":%" PRId64 ",\"data\":%s}",
-			events[i].partition, events[i].epoch, events[i].number, events[i].version, events[i].payload);
+		kw_buf_printf(&out,
+			",\"partition\":%d,\"epoch\":%d,\"number\":%" PRId64 ",\"version\":%" PRId64
+			",\"data\":%s}",
+			events[i].partition, events[i].epoch, events[i].number, events[i].version,
+			events[i].payload);
 	}
 	printf("%s]\n", n ? out.p : "[");
 }
@@ -259,7 +290,8 @@ int ctl_explain(struct ctl *ctl)
 		if (add_events(ctl, &areas[i], keys, n_keys, events, MAX, &n, &err) != KW_OK)
 			return ctl_failed(areas[i].schema, &err);
 	if (n == 0) {
-		fprintf(stderr, "karwanctl: nothing is known of %s %s (order %s)\n", ctl->argv[0], ctl->argv[1], order.s);
+		fprintf(stderr, "karwanctl: nothing is known of %s %s (order %s)\n", ctl->argv[0],
+			ctl->argv[1], order.s);
 		return CTL_FOUND;
 	}
 	qsort(events, n, sizeof(*events), by_time);
@@ -267,7 +299,8 @@ int ctl_explain(struct ctl *ctl)
 		print_json(events, n);
 		return CTL_OK;
 	}
-	printf("order %s  channel %s  external id %s\ntrace %s\n\n", order.s, ctl->argv[0], ctl->argv[1], events[0].trace);
+	printf("order %s  channel %s  external id %s\ntrace %s\n\n", order.s, ctl->argv[0],
+		ctl->argv[1], events[0].trace);
 	for (size_t i = 0; i < n; i++)
 		print_event(ctl, &events[i], events[0].time);
 	return CTL_OK;

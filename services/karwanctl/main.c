@@ -8,16 +8,21 @@
 
 #include "core/log.h"
 #include "ctl.h"
-#include "json/json.h"
 #include "svc/config.h"
+#include "json/json.h"
 
-extern const struct kw_migration listing_migrations[], routing_migrations[], payment_migrations[], dispatch_migrations[];
+extern const struct kw_migration listing_migrations[], routing_migrations[], payment_migrations[],
+	dispatch_migrations[];
 
 const struct area areas[AREAS] = {
-	{ "listing-ingestion", "listing", "karwan_listing", "karwan.listings.in", "karwan.listings.events", listing_migrations },
-	{ "order-routing", "routing", "karwan_routing", "karwan.orders.in", "karwan.orders.events", routing_migrations },
-	{ "payment-reconciliation", "payment", "karwan_payment", "karwan.payments.in", "karwan.payments.events", payment_migrations },
-	{ "courier-dispatch", "dispatch", "karwan_dispatch", "karwan.dispatch.in", "karwan.dispatch.events", dispatch_migrations },
+	{ "listing-ingestion", "listing", "karwan_listing", "karwan.listings.in",
+		"karwan.listings.events", listing_migrations },
+	{ "order-routing", "routing", "karwan_routing", "karwan.orders.in", "karwan.orders.events",
+		routing_migrations },
+	{ "payment-reconciliation", "payment", "karwan_payment", "karwan.payments.in",
+		"karwan.payments.events", payment_migrations },
+	{ "courier-dispatch", "dispatch", "karwan_dispatch", "karwan.dispatch.in",
+		"karwan.dispatch.events", dispatch_migrations },
 };
 
 static int print_version(struct ctl *ctl)
@@ -36,49 +41,60 @@ static const struct command {
 	const char *usage, *help;
 } commands[] = {
 	{ "explain", NULL, 2, ctl_explain, "explain CHANNEL EXTERNAL_ID",
-	  "the whole story of one order: every event, decision and reason in order, with times" },
+		"the whole story of one order: every event, decision and reason in order, with times" },
 	{ "check", NULL, 0, ctl_check, "check [--attempts FILE]",
-	  "recomputes the invariants from tables and topics and names each row that drifts; exit 1 if one does" },
-	{ "dlq", "list", 0, ctl_dlq_list, "dlq list", "what could not be done, by service, newest last" },
-	{ "dlq", "show", 1, ctl_dlq_show, "dlq show SERVICE/ID", "one dead letter: bytes, headers, reason, attempts" },
+		"recomputes the invariants from tables and topics and names each row that drifts; exit 1 if one does" },
+	{ "dlq", "list", 0, ctl_dlq_list, "dlq list",
+		"what could not be done, by service, newest last" },
+	{ "dlq", "show", 1, ctl_dlq_show, "dlq show SERVICE/ID",
+		"one dead letter: bytes, headers, reason, attempts" },
 	{ "dlq", "replay", 1, ctl_dlq_replay, "dlq replay [--dry-run] SERVICE/ID",
-	  "hands it to its service's handler again, and waits for the outcome" },
+		"hands it to its service's handler again, and waits for the outcome" },
 	{ "epoch", NULL, 0, ctl_epoch, "epoch",
-	  "after PostgreSQL went back (restore, failover that lost something): starts a new epoch of every journal" },
+		"after PostgreSQL went back (restore, failover that lost something): starts a new epoch of every journal" },
 	{ "accept", NULL, 0, ctl_accept, "accept [--topic TOPIC]",
-	  "this database is the right one and lost nothing; with --topic: this topic is the right one, read it from its start" },
-	{ "topics", "apply", 0, ctl_topics_apply, "topics apply", "creates the topics that are absent" },
-	{ "migrate", NULL, 0, ctl_migrate, "migrate", "brings the schemas of all services up to date; run twice, it changes nothing" },
+		"this database is the right one and lost nothing; with --topic: this topic is the right one, read it from its start" },
+	{ "topics", "apply", 0, ctl_topics_apply, "topics apply",
+		"creates the topics that are absent" },
+	{ "migrate", NULL, 0, ctl_migrate, "migrate",
+		"brings the schemas of all services up to date; run twice, it changes nothing" },
 	{ "version", NULL, 0, print_version, "version", "prints the version" },
 };
 
 static void usage(FILE *out)
 {
-	fprintf(out, "karwanctl: the operators' command of Karwan\n\nusage: karwanctl [--json] COMMAND\n\n");
+	fprintf(out,
+		"karwanctl: the operators' command of Karwan\n\nusage: karwanctl [--json] COMMAND\n\n");
 	for (size_t i = 0; i < KW_LEN(commands); i++)
 		fprintf(out, "  %s\n      %s\n", commands[i].usage, commands[i].help);
-	fprintf(out, "\n  --json          the last line of the output is one JSON object or array\n"
-		     "  --by NAME       who asks, for the record (default: the login name)\n\n"
-		     "exit: 0 done and clean, 1 something was found or refused, 2 it failed, 64 wrong usage, 78 wrong configuration\n\n"
-		     "environment:\n");
+	fprintf(out,
+		"\n  --json          the last line of the output is one JSON object or array\n"
+		"  --by NAME       who asks, for the record (default: the login name)\n\n"
+		"exit: 0 done and clean, 1 something was found or refused, 2 it failed, 64 wrong usage, 78 wrong configuration\n\n"
+		"environment:\n");
 }
 
 static const struct kw_config_key keys[] = {
 	KW_TEXT_KEY(struct ctl, dsn, "KARWAN_POSTGRES_DSN", NULL, 1, 1000, "PostgreSQL, as a URI"),
-	KW_TEXT_KEY(struct ctl, brokers, "KARWAN_KAFKA_BROKERS", "", 0, 1000, "Kafka, host:port, comma-separated"),
-	KW_TEXT_KEY(struct ctl, topics_file, "KARWAN_TOPICS_FILE", "schemas/topics.json", 1, 4000, "the topics of the system"),
-	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10, "debug, info, warning or error; not used"),
+	KW_TEXT_KEY(struct ctl, brokers, "KARWAN_KAFKA_BROKERS", "", 0, 1000,
+		"Kafka, host:port, comma-separated"),
+	KW_TEXT_KEY(struct ctl, topics_file, "KARWAN_TOPICS_FILE", "schemas/topics.json", 1, 4000,
+		"the topics of the system"),
+	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10,
+		"debug, info, warning or error; not used"),
 	{ 0 },
 };
 
 struct kw_pg *ctl_connect(const struct ctl *ctl, const char *schema)
 {
-	return kw_pg_new(&(struct kw_pg_config) { .dsn = ctl->dsn, .schema = schema, .application = "karwanctl", .trial = true });
+	return kw_pg_new(&(struct kw_pg_config) {
+		.dsn = ctl->dsn, .schema = schema, .application = "karwanctl", .trial = true });
 }
 
 int ctl_failed(const char *what, const struct kw_err *err)
 {
-	fprintf(stderr, "karwanctl: %s: %s%s%s\n", what, err->code, err->code[0] ? " " : "", err->reason);
+	fprintf(stderr, "karwanctl: %s: %s%s%s\n", what, err->code, err->code[0] ? " " : "",
+		err->reason);
 	return CTL_FAILED;
 }
 
@@ -108,9 +124,12 @@ static const struct command *find_command(struct ctl *ctl)
 static bool parse_options(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },        { "dry-run", no_argument, NULL, 'n' },
-		{ "attempts", required_argument, NULL, 'a' }, { "topic", required_argument, NULL, 't' },
-		{ "by", required_argument, NULL, 'b' },    { "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ "attempts", required_argument, NULL, 'a' },
+		{ "topic", required_argument, NULL, 't' },
+		{ "by", required_argument, NULL, 'b' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const struct passwd *user = getpwuid(getuid());
@@ -135,7 +154,8 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'h':
 			usage(stdout);
-			kw_config_help((const struct kw_config_key *const[]) { keys, NULL }, stdout);
+			kw_config_help(
+				(const struct kw_config_key *const[]) { keys, NULL }, stdout);
 			exit(CTL_OK);
 		default:
 			return false;
@@ -159,7 +179,8 @@ int main(int argc, char **argv)
 		return CTL_USAGE;
 	}
 	if (command->run != print_version &&
-		kw_config_load((const struct kw_config_key *const[]) { keys, NULL }, (void *const[]) { &ctl }, a, stderr) != KW_OK)
+		kw_config_load((const struct kw_config_key *const[]) { keys, NULL },
+			(void *const[]) { &ctl }, a, stderr) != KW_OK)
 		return 78;
 	return command->run(&ctl);
 }

@@ -13,7 +13,8 @@ int ctl_migrate(struct ctl *ctl)
 		struct kw_migrate_target target = {
 			.schema = areas[i].schema,
 			.owner = "karwan_owner",
-			.sets = (const struct kw_migration *const[]) { kw_flow_migrations, areas[i].migrations, NULL },
+			.sets = (const struct kw_migration *const[]) { kw_flow_migrations,
+				areas[i].migrations, NULL },
 		};
 		struct kw_err err = { 0 };
 		size_t applied = 0;
@@ -37,7 +38,8 @@ int ctl_topics_apply(struct ctl *ctl)
 	struct kw_err err = { 0 };
 	size_t created = 0;
 
-	if (ctl_topics(ctl, &topics, &err) != KW_OK || kw_topics_apply(ctl->brokers, &topics, &created, &err) != KW_OK)
+	if (ctl_topics(ctl, &topics, &err) != KW_OK ||
+		kw_topics_apply(ctl->brokers, &topics, &created, &err) != KW_OK)
 		return ctl_failed("topics", &err);
 	if (ctl->json)
 		printf("{\"created\":%zu}\n", created);
