@@ -1,5 +1,6 @@
 /* The server's answers to whole requests: routes, the order of checks, problem+json, what handlers
  * get and return. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,8 +43,15 @@ static const struct kw_field order_fields[] = {
 
 static struct kw_server *server;
 static int port;
-static _Atomic int n_handled, observed_status, n_observed;
-static char observed_route[64];
+static _Atomic int n_handled;
+
+/* What the metrics were told, oldest first. */
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+	const struct kw_route *route;
+	int status;
+} seen[16];
+static size_t n_seen;
 
 static void say(struct kw_request *rq, struct kw_response *rs, const char *text)
 {
@@ -134,13 +142,17 @@ static enum kw_rc authenticate(struct kw_request *rq, struct kw_err *err)
 	return KW_OK;
 }
 
-static void observe(void *ctx, const struct kw_route *route, int status, int64_t duration_us)
+static void observe(void *ctx_, const struct kw_route *route, int status, int64_t duration_us)
 {
-	(void)ctx;
+	(void)ctx_;
 	assert_true(duration_us >= 0);
-	snprintf(observed_route, sizeof(observed_route), "%s", route ? route->path : "none");
-	observed_status = status;
-	n_observed++;
+	pthread_mutex_lock(&seen_lock);
+	if (n_seen < KW_LEN(seen)) {
+		seen[n_seen].route = route;
+		seen[n_seen].status = status;
+	}
+	n_seen++;
+	pthread_mutex_unlock(&seen_lock);
 }
 
 static const struct kw_route routes[] = {
@@ -195,7 +207,6 @@ static int setup(void **state)
 	const struct kw_server_config config = { .listen = "127.0.0.1:0",
 		.routes = routes,
 		.authenticate = authenticate,
-		.observe = observe,
 		.clock = &clock_,
 		.ctx = ctx };
 
@@ -425,23 +436,46 @@ static void test_request(void **state)
 	assert_non_null(strstr(answer.body, "|1700000000000000|context"));
 }
 
+/* Each answer is told once, with its route, libmicrohttpd's own refusals too. */
 static void test_observe(void **state)
 {
+	static const struct {
+		const char *request;
+		size_t route; /* 99: none */
+		int status;
+	} asked[] = {
+		{ "GET /returns/conflict HTTP/1.1\r\n" H "\r\n", 5, 409 },
+		{ "GET /nope HTTP/1.1\r\n" H "\r\n", 99, 404 },
+		{ "PUT /orders HTTP/1.1\r\n" H "\r\n", 3, 405 },
+		{ "POST /orders HTTP/1.1\r\n" H JSON ORDER, 3, 202 },
+		{ "GET /echo/1/2 HTTP/1.1\r\n\r\n", 99, 400 }, /* no Host */
+	};
+	const struct kw_server_config config = { .listen = "127.0.0.1:0",
+		.routes = routes,
+		.authenticate = authenticate,
+		.observe = observe };
+	struct kw_server *own;
 	struct peer_answer answer;
-	int before = n_observed;
-	int fd = peer_dial(port);
 
 	(void)state;
-	peer_say(fd, "GET /returns/conflict HTTP/1.1\r\n" H "\r\n");
-	peer_hear(fd, &answer);
-	/* It is counted when the answer has left: the next answer comes after that. */
-	peer_say(fd, "GET /nope HTTP/1.1\r\n" H "\r\n");
-	peer_hear(fd, &answer);
-	assert_true(n_observed >= before + 1);
-	peer_say(fd, "POST /small HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n");
-	peer_hear(fd, &answer);
-	assert_true(n_observed >= before + 2);
+	n_seen = 0;
+	assert_int_equal(kw_server_start(&config, &own, NULL), KW_OK);
+	int fd = peer_dial(kw_server_port(own));
+	for (size_t i = 0; i < KW_LEN(asked); i++) {
+		peer_say(fd, asked[i].request);
+		peer_hear(fd, &answer);
+		assert_int_equal(answer.status, asked[i].status);
+	}
 	peer_close(fd);
+	kw_server_stop(own);
+	assert_int_equal(n_seen, KW_LEN(asked));
+	for (size_t i = 0; i < KW_LEN(asked); i++) {
+		assert_int_equal(seen[i].status, asked[i].status);
+		if (asked[i].route == 99)
+			assert_null(seen[i].route);
+		else
+			assert_ptr_equal(seen[i].route, &routes[asked[i].route]);
+	}
 }
 
 static void test_expect_continue(void **state)
