@@ -1,4 +1,5 @@
-/* The handlers on PostgreSQL: the same facts in every order of arrival, one by one and in batches, end in the same rows and the same ledger. */
+/* The handlers on PostgreSQL: the same facts in every order of arrival, one by one and in batches,
+ * end in the same rows and the same ledger. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,7 +77,8 @@ static void run_fact(int fact, const int *which, size_t n)
 		else if (fact == ROUTED)
 			routed[i] = by_two(name);
 		else if (fact == PAID)
-			paid[i] = word_of(name, KIND_SUCCEEDED, PKR(15334), events[which[i]], payments[which[i]]);
+			paid[i] = word_of(name, KIND_SUCCEEDED, PKR(15334), events[which[i]],
+				payments[which[i]]);
 		else
 			delivered[i] = parcel(name, fact == DELIVERED_1 ? 1 : 2);
 	}
@@ -97,49 +99,56 @@ static void all_alike(const char *prefix)
 {
 	char like[32];
 	snprintf(like, sizeof(like), "%s-%%", prefix);
-	assert_int_equal(world_number(&w,
-				 "SELECT count(*) FROM payment.expectations WHERE external_id LIKE $1::text AND state = 'POSTED' AND cleared "
-				 "AND expected = 15334 AND received = 15334 AND captured = 15334 AND released = 15334 AND faults = 0 "
-				 "AND NOT waiting AND foreign_payments = 0 AND held_payments = 0",
-				 like),
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(*) FROM payment.expectations WHERE external_id LIKE $1::text AND state = 'POSTED' AND cleared "
+			"AND expected = 15334 AND received = 15334 AND captured = 15334 AND released = 15334 AND faults = 0 "
+			"AND NOT waiting AND foreign_payments = 0 AND held_payments = 0",
+			like),
 		ORDERS);
-	static const char *const balances[] = { "CLEARING/stripe-demo/15334", "FEE/dibs/-350", "MAKER/amina/-5853", "MAKER/bano/-7801",
-		"SHIPPING/dibs/-999", "TAX/dibs/-331" };
+	static const char *const balances[] = { "CLEARING/stripe-demo/15334", "FEE/dibs/-350",
+		"MAKER/amina/-5853", "MAKER/bano/-7801", "SHIPPING/dibs/-999", "TAX/dibs/-331" };
 	for (size_t i = 0; i < sizeof(balances) / sizeof(balances[0]); i++)
-		assert_int_equal(world_number(&w,
-					 kw_arena_printf(w.arena,
-						 "SELECT count(*) FROM (SELECT p.entity_id, format('%%s/%%s/%%s', account, party, sum(minor)) AS b "
-						 "FROM payment.postings p JOIN payment.expectations e ON e.order_id = p.entity_id "
-						 "WHERE e.external_id LIKE $1::text GROUP BY p.entity_id, account, party) x WHERE b = '%s'",
-						 balances[i]),
-					 like),
+		assert_int_equal(
+			world_number(&w,
+				kw_arena_printf(w.arena,
+					"SELECT count(*) FROM (SELECT p.entity_id, format('%%s/%%s/%%s', account, party, sum(minor)) AS b "
+					"FROM payment.postings p JOIN payment.expectations e ON e.order_id = p.entity_id "
+					"WHERE e.external_id LIKE $1::text GROUP BY p.entity_id, account, party) x WHERE b = '%s'",
+					balances[i]),
+				like),
 			ORDERS);
 	/* and nothing else is left anywhere */
-	assert_int_equal(world_number(&w,
-				 "SELECT count(*) FROM (SELECT 1 FROM payment.postings p JOIN payment.expectations e ON e.order_id = p.entity_id "
-				 "WHERE e.external_id LIKE $1::text GROUP BY p.entity_id, account, party, p.currency HAVING sum(minor) <> 0) x",
-				 like),
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(*) FROM (SELECT 1 FROM payment.postings p JOIN payment.expectations e ON e.order_id = p.entity_id "
+			"WHERE e.external_id LIKE $1::text GROUP BY p.entity_id, account, party, p.currency HAVING sum(minor) <> 0) x",
+			like),
 		6 * ORDERS);
-	assert_int_equal(world_number(&w,
-				 "SELECT count(*) FROM payment.earnings n JOIN payment.expectations e USING (order_id) "
-				 "WHERE e.external_id LIKE $1::text",
-				 like),
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(*) FROM payment.earnings n JOIN payment.expectations e USING (order_id) "
+			"WHERE e.external_id LIKE $1::text",
+			like),
 		3 * ORDERS);
-	assert_int_equal(world_number(&w,
-				 "SELECT count(*) FROM payment.journal j JOIN payment.expectations e ON j.key = e.order_id::text "
-				 "WHERE e.external_id LIKE $1::text AND j.type = 'karwan.earning.earned.v1'",
-				 like),
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(*) FROM payment.journal j JOIN payment.expectations e ON j.key = e.order_id::text "
+			"WHERE e.external_id LIKE $1::text AND j.type = 'karwan.earning.earned.v1'",
+			like),
 		3 * ORDERS);
-	assert_int_equal(world_number(&w,
-				 "SELECT count(*) FROM payment.journal j JOIN payment.expectations e ON j.key = e.order_id::text "
-				 "WHERE e.external_id LIKE $1::text AND j.type = 'karwan.expectation.settled.v1' AND j.payload LIKE '%POSTED%'",
-				 like),
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(*) FROM payment.journal j JOIN payment.expectations e ON j.key = e.order_id::text "
+			"WHERE e.external_id LIKE $1::text AND j.type = 'karwan.expectation.settled.v1' AND j.payload LIKE '%POSTED%'",
+			like),
 		ORDERS);
 	world_no_drift(&w);
 	world_versions_grow(&w);
 }
 
-/* In step k the k-th fact of every order: many orders in each batch, at different points of their lives. */
+/* In step k the k-th fact of every order: many orders in each batch, at different points of their
+ * lives. */
 static void test_every_order_in_batches(void **state)
 {
 	(void)state;
@@ -168,7 +177,8 @@ static void test_every_order_one_by_one(void **state)
 	all_alike("single");
 }
 
-/* Everything twice, in the order of the topic table, both in one batch and again: repeats change nothing. */
+/* Everything twice, in the order of the topic table, both in one batch and again: repeats change
+ * nothing. */
 static void test_repeats(void **state)
 {
 	(void)state;
@@ -184,7 +194,8 @@ static void test_repeats(void **state)
 		for (int twice = 0; twice < 2; twice++) {
 			r[twice] = shawls(names[i]);
 			o[twice] = by_two(names[i]);
-			p[twice] = word_of(names[i], KIND_SUCCEEDED, PKR(15334), events[i], payments[i]);
+			p[twice] = word_of(
+				names[i], KIND_SUCCEEDED, PKR(15334), events[i], payments[i]);
 			d[twice] = parcel(names[i], 1 + i % 2);
 		}
 		world_run(&w, on_order_received, r, 2);
@@ -202,19 +213,22 @@ static void test_doubles_in_one_batch(void **state)
 {
 	(void)state;
 	struct order_received r[] = { shawls("double-1"), shawls("double-1") };
-	struct payment_reported p[] = { word_of("double-1", KIND_SUCCEEDED, PKR(15334), "evt_d1", "pi_d1"),
+	struct payment_reported p[] = { word_of("double-1", KIND_SUCCEEDED, PKR(15334), "evt_d1",
+						"pi_d1"),
 		word_of("double-1", KIND_SUCCEEDED, PKR(15334), "evt_d1", "pi_d1"),
 		word_of("double-1", KIND_SUCCEEDED, PKR(15334), "evt_d1b", "pi_d1") };
 	struct order_routed o[] = { by_two("double-1"), by_two("double-1") };
-	struct parcel_delivered d[] = { parcel("double-1", 2), parcel("double-1", 1), parcel("double-1", 2) };
+	struct parcel_delivered d[] = { parcel("double-1", 2), parcel("double-1", 1),
+		parcel("double-1", 2) };
 
 	world_run(&w, on_order_received, r, 2);
 	world_run(&w, on_order_routed, o, 2);
 	world_run(&w, on_payment_reported, p, 3);
 	world_run(&w, on_parcel_delivered, d, 3);
-	assert_string_equal(world_text(&w,
-				    "SELECT format('%s %s %s', state, received, released) FROM payment.expectations WHERE external_id = $1::text",
-				    "double-1"),
+	assert_string_equal(
+		world_text(&w,
+			"SELECT format('%s %s %s', state, received, released) FROM payment.expectations WHERE external_id = $1::text",
+			"double-1"),
 		"POSTED 15334 15334");
 	world_no_drift(&w);
 	world_versions_grow(&w);

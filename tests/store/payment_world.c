@@ -20,7 +20,8 @@ extern const struct kw_migration payment_migrations[];
 static void must(enum kw_rc rc, const struct kw_err *err)
 {
 	if (rc != KW_OK)
-		fail_msg("%s: %s %s %s (%s:%d)", kw_rc_name(rc), err->code, err->pointer, err->reason, err->file, err->line);
+		fail_msg("%s: %s %s %s (%s:%d)", kw_rc_name(rc), err->code, err->pointer,
+			err->reason, err->file, err->line);
 }
 
 static enum kw_rc become_service(struct kw_pg *pg, void *ctx, struct kw_err *err)
@@ -31,8 +32,11 @@ static enum kw_rc become_service(struct kw_pg *pg, void *ctx, struct kw_err *err
 
 struct kw_pg *world_connect(const struct world *w)
 {
-	return kw_pg_new(&(struct kw_pg_config) {
-		.dsn = w->dsn, .schema = "payment", .application = "payment-test", .trial = true, .on_session = become_service });
+	return kw_pg_new(&(struct kw_pg_config) { .dsn = w->dsn,
+		.schema = "payment",
+		.application = "payment-test",
+		.trial = true,
+		.on_session = become_service });
 }
 
 void world_make(struct world *w, const char *name)
@@ -45,7 +49,10 @@ void world_make(struct world *w, const char *name)
 	*w = (struct world) { .arena = kw_arena_new(64 << 20), .batch = kw_arena_new(256 << 20) };
 	kw_log_init("payment-test", KW_WARNING);
 	w->dsn = kw_arena_str(w->arena, kt_database(kt_unique(name)));
-	w->admin = kw_pg_new(&(struct kw_pg_config) { .dsn = w->dsn, .schema = "payment", .application = "payment-admin", .trial = true });
+	w->admin = kw_pg_new(&(struct kw_pg_config) { .dsn = w->dsn,
+		.schema = "payment",
+		.application = "payment-admin",
+		.trial = true });
 	/* the roles belong to the server: other tests make them too */
 	must(kw_pg_script(w->admin,
 		     "SELECT pg_advisory_lock(7411); DO $$ BEGIN "
@@ -55,7 +62,8 @@ void world_make(struct world *w, const char *name)
 		     &err),
 		&err);
 	struct kw_migrate_target target = { .schema = "payment",
-		.sets = (const struct kw_migration *const[]) { kw_flow_migrations, payment_migrations, NULL } };
+		.sets = (const struct kw_migration *const[]) {
+			kw_flow_migrations, payment_migrations, NULL } };
 	must(kw_pg_migrate(w->admin, &target, &n, &err), &err);
 	w->pg = world_connect(w);
 	w->config = (struct kw_flow_config) {
@@ -90,8 +98,8 @@ static enum kw_rc run_batch(struct kw_batch *b, void *arg, struct kw_err *err)
 	return run->handler(b, run->messages, run->n, err);
 }
 
-enum kw_rc world_run_on(const struct world *w, struct kw_pg *pg, struct kw_arena *a, kw_batch_fn *handler, const void *messages, size_t n,
-	struct kw_err *err)
+enum kw_rc world_run_on(const struct world *w, struct kw_pg *pg, struct kw_arena *a,
+	kw_batch_fn *handler, const void *messages, size_t n, struct kw_err *err)
 {
 	struct run run = { handler, messages, n };
 	enum kw_rc rc = kw_outcome_run(&w->config, pg, a, run_batch, &run, err);
@@ -99,7 +107,8 @@ enum kw_rc world_run_on(const struct world *w, struct kw_pg *pg, struct kw_arena
 	return rc;
 }
 
-enum kw_rc world_try(struct world *w, kw_batch_fn *handler, const void *messages, size_t n, struct kw_err *err)
+enum kw_rc world_try(
+	struct world *w, kw_batch_fn *handler, const void *messages, size_t n, struct kw_err *err)
 {
 	return world_run_on(w, w->pg, w->batch, handler, messages, n, err);
 }
@@ -127,7 +136,8 @@ const char *world_text(struct world *w, const char *sql, const char *argument)
 
 	if (argument)
 		kw_args_text(&args, argument);
-	must(kw_pg_fetch(w->admin, &stmt, &args, answer_cols, sizeof(*rows), &rows, &n, &err), &err);
+	must(kw_pg_fetch(w->admin, &stmt, &args, answer_cols, sizeof(*rows), &rows, &n, &err),
+		&err);
 	/* another text under the same statement name must not meet it */
 	kw_pg_drop(w->admin);
 	assert_int_equal(n, 1);
@@ -136,7 +146,8 @@ const char *world_text(struct world *w, const char *sql, const char *argument)
 
 int64_t world_number(struct world *w, const char *sql, const char *argument)
 {
-	const char *text = world_text(w, kw_arena_printf(w->arena, "SELECT (%s)::text", sql), argument);
+	const char *text =
+		world_text(w, kw_arena_printf(w->arena, "SELECT (%s)::text", sql), argument);
 	return text ? strtoll(text, NULL, 10) : -1;
 }
 
@@ -159,18 +170,20 @@ void world_no_drift(struct world *w)
 
 void world_versions_grow(struct world *w)
 {
-	assert_int_equal(world_number(w,
-				 "SELECT count(*) FROM (SELECT entity FROM payment.journal GROUP BY entity "
-				 "HAVING max(version) <> count(*) OR min(version) <> 1 OR count(DISTINCT version) <> count(*)) e",
-				 NULL),
+	assert_int_equal(
+		world_number(w,
+			"SELECT count(*) FROM (SELECT entity FROM payment.journal GROUP BY entity "
+			"HAVING max(version) <> count(*) OR min(version) <> 1 OR count(DISTINCT version) <> count(*)) e",
+			NULL),
 		0);
 	/* the row of each entity stands at its last event */
-	assert_int_equal(world_number(w,
-				 "SELECT count(*) FROM (SELECT order_id AS entity, version FROM payment.expectations UNION ALL "
-				 "SELECT payment_id, version FROM payment.payments UNION ALL SELECT exception_id, version FROM payment.exceptions) r "
-				 "LEFT JOIN (SELECT entity, max(version) AS last FROM payment.journal GROUP BY entity) j USING (entity) "
-				 "WHERE r.version <> coalesce(j.last, 0)",
-				 NULL),
+	assert_int_equal(
+		world_number(w,
+			"SELECT count(*) FROM (SELECT order_id AS entity, version FROM payment.expectations UNION ALL "
+			"SELECT payment_id, version FROM payment.payments UNION ALL SELECT exception_id, version FROM payment.exceptions) r "
+			"LEFT JOIN (SELECT entity, max(version) AS last FROM payment.journal GROUP BY entity) j USING (entity) "
+			"WHERE r.version <> coalesce(j.last, 0)",
+			NULL),
 		0);
 }
 
@@ -178,7 +191,11 @@ void world_versions_grow(struct world *w)
 
 struct kw_meta meta_of(const char *what, const char *key)
 {
-	return (struct kw_meta) { .topic = "test", .key = key, .type = what, .id = kw_uuid_random(), .trace = kw_trace_from(NULL) };
+	return (struct kw_meta) { .topic = "test",
+		.key = key,
+		.type = what,
+		.id = kw_uuid_random(),
+		.trace = kw_trace_from(NULL) };
 }
 
 struct kw_uuid order_id_of(const char *external_id)
@@ -188,7 +205,8 @@ struct kw_uuid order_id_of(const char *external_id)
 
 struct kw_uuid fulfilment_id_of(const char *external_id, int n)
 {
-	return kw_uuid_of("fulfilment", order_id_of(external_id).s, n == 1 ? "amina" : "bano", "hub", n == 1 ? "1" : "2");
+	return kw_uuid_of("fulfilment", order_id_of(external_id).s, n == 1 ? "amina" : "bano",
+		"hub", n == 1 ? "1" : "2");
 }
 
 struct order_received shawls(const char *external_id)
@@ -213,7 +231,8 @@ struct order_received shawls(const char *external_id)
 	};
 }
 
-static struct line_quantity two_shawls[] = { { "a", 2 } }, shawl_and_stole[] = { { "a", 1 }, { "b", 1 } },
+static struct line_quantity two_shawls[] = { { "a", 2 } },
+			    shawl_and_stole[] = { { "a", 1 }, { "b", 1 } },
 			    everything[] = { { "a", 3 }, { "b", 1 } };
 
 struct order_routed by_two(const char *external_id)
@@ -222,8 +241,10 @@ struct order_routed by_two(const char *external_id)
 	static size_t next;
 	struct routed_fulfilment *f = slots[next++ % 2048];
 
-	f[0] = (struct routed_fulfilment) { fulfilment_id_of(external_id, 1), 1, "amina", two_shawls, 1 };
-	f[1] = (struct routed_fulfilment) { fulfilment_id_of(external_id, 2), 2, "bano", shawl_and_stole, 2 };
+	f[0] = (struct routed_fulfilment) { fulfilment_id_of(external_id, 1), 1, "amina",
+		two_shawls, 1 };
+	f[1] = (struct routed_fulfilment) { fulfilment_id_of(external_id, 2), 2, "bano",
+		shawl_and_stole, 2 };
 	return (struct order_routed) {
 		.meta = meta_of("karwan.order.routed.v1", external_id),
 		.order_id = order_id_of(external_id),
@@ -247,7 +268,8 @@ struct parcel_delivered parcel(const char *external_id, int n)
 	};
 }
 
-struct payment_reported word_of(const char *external_id, int kind, struct kw_money amount, const char *event, const char *payment)
+struct payment_reported word_of(const char *external_id, int kind, struct kw_money amount,
+	const char *event, const char *payment)
 {
 	struct payment_reported m = {
 		.meta = meta_of("karwan.payment.reported.v1", external_id),
