@@ -52,7 +52,7 @@ static uint32_t murmur2(const uint8_t *p, size_t n)
 
 	for (; n >= 4; p += 4, n -= 4) {
 		uint32_t k = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-			(uint32_t)p[3] << 24;
+			     (uint32_t)p[3] << 24;
 
 		k *= m;
 		k ^= k >> 24;
@@ -82,7 +82,8 @@ void kw_message_of(rd_kafka_message_t *m, const char *topic, struct kw_message *
 	int64_t ms = rd_kafka_message_timestamp(m, &type);
 	size_t n = 0;
 
-	/* the headers beyond n_headers stay as they are: clearing them all costs more than the rest */
+	/* the headers beyond n_headers stay as they are: clearing them all costs more than the rest
+	 */
 	ret->topic = topic ? topic : rd_kafka_topic_name(m->rkt);
 	ret->partition = m->partition;
 	ret->offset = m->offset;

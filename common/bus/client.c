@@ -106,8 +106,8 @@ static struct kw_link *find_link(struct kw_links *l, const char *name, int port)
 }
 
 /* Broker thread, under librdkafka's lock of that broker: no call back into librdkafka.
- * Not from error events: librdkafka tells an error that repeats within 30 s only once. A connection that
- * could not be made counts as lost too, so that no outage passes unseen. */
+ * Not from error events: librdkafka tells an error that repeats within 30 s only once. A connection
+ * that could not be made counts as lost too, so that no outage passes unseen. */
 static rd_kafka_resp_err_t on_state(rd_kafka_t *rk, int32_t broker, const char *protocol,
 	const char *name, int port, const char *state, void *opaque)
 {
@@ -236,12 +236,26 @@ enum kw_rc kw_client_open(
 enum kw_rc kw_client_ask(
 	const char *brokers, const char *client_id, rd_kafka_t **ret, struct kw_err *err)
 {
-	return kw_client_open(
-		RD_KAFKA_PRODUCER, kw_conf_new(brokers, client_id, NULL), ret, err);
+	return kw_client_open(RD_KAFKA_PRODUCER, kw_conf_new(brokers, client_id, NULL), ret, err);
 }
 
 void kw_client_donep(rd_kafka_t **rk)
 {
 	if (*rk)
 		rd_kafka_destroy(*rk);
+}
+
+enum kw_rc kw_client_watermarks(rd_kafka_t *rk, const char *topic, int32_t partition,
+	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kw_err *err)
+{
+	int64_t low, high;
+	rd_kafka_resp_err_t rerr =
+		rd_kafka_query_watermark_offsets(rk, topic, partition, &low, &high, timeout_ms);
+
+	if (rerr)
+		return kw_bus_fail(err, rerr, "%s partition %d: Kafka did not tell its ends: %s",
+			topic, partition, rd_kafka_err2str(rerr));
+	*ret_low = low;
+	*ret_high = high;
+	return KW_OK;
 }

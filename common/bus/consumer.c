@@ -1,115 +1,179 @@
-/* A member of a consumer group whose offsets live elsewhere. All calls and callbacks on the owner's thread, but for error_cb, which librdkafka
- * also calls from there (inside poll). */
+/* A member of a consumer group whose offsets live elsewhere. One thread; callbacks run on it,
+ * inside poll. */
 #include "bus/consumer.h"
 
-#include <stdatomic.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus/rk.h"
-#include "core/log.h"
+#include "bus/impl.h"
 
-#define BATCH_MAX 10000
+#define SESSION_MS 10000
+#define QUEUED_KB 16384
+#define FETCH_BYTES_MAX (4 * 1024 * 1024)
+#define ROUND_MAX 10000 /* messages of one poll */
+#define STUCK_MS 60000  /* a member that does not poll holds up a rebalance no longer than this */
+#define CLOSE_STEP_MS 20
 
 struct kw_consumer {
 	struct kw_consumer_config config;
+	char *group;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
-	rd_kafka_message_t **raw;    /* as fetched; [begin, end) not handed out yet */
-	size_t begin, end, out;      /* [0, begin) is handed out or spent; out: handed out by the last poll */
-	struct kw_message *messages; /* parallel to what the last poll handed out */
-	size_t cap;
-	enum kw_rc assign_rc;        /* of the last on_assign */
+	struct kw_links links;
+	rd_kafka_message_t *
+		*taken; /* [0, at) was handed out by the last poll, [at, n_taken) is next */
+	size_t n_taken, at, cap;
+	struct kw_message *messages;
+	struct kw_position *assigned; /* as on_assign answered */
+	size_t n_assigned;
+	bool member;         /* the group has given us partitions, which may be none */
+	unsigned generation; /* counts the callbacks of rebalances */
+	bool closing;
+	enum kw_rc assign_rc;
 	struct kw_err assign_err;
-	atomic_bool lost;
 };
 
-static void drop_fetched(struct kw_consumer *c)
-{
-	for (size_t i = 0; i < c->end; i++)
-		if (c->raw[i])
-			rd_kafka_message_destroy(c->raw[i]);
-	c->begin = c->end = c->out = 0;
-}
+/* ---- rebalances ---- */
 
-/* The name as the owner gave it: positions outlive librdkafka's lists. */
-static const char *own_name(const struct kw_consumer *c, const char *topic)
+static const char *topic_of(const struct kw_consumer *c, const char *name)
 {
 	for (size_t i = 0; i < c->config.n_topics; i++)
-		if (strcmp(c->config.topics[i], topic) == 0)
+		if (strcmp(c->config.topics[i], name) == 0)
 			return c->config.topics[i];
-	kw_assert(!"a topic that was not subscribed");
+	kw_assert(!"the group gave a topic that was not subscribed");
 	return NULL;
 }
 
-static void assign(struct kw_consumer *c, rd_kafka_topic_partition_list_t *list)
+/* With an empty list the member stays in its group; NULL would make it join anew. */
+static rd_kafka_resp_err_t assign(
+	struct kw_consumer *c, const struct kw_position *positions, size_t n)
 {
-	struct kw_position *positions = calloc((size_t)list->cnt + 1, sizeof(*positions));
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+	rd_kafka_resp_err_t rerr;
 
-	kw_assert(positions != NULL);
-	for (int i = 0; i < list->cnt; i++)
-		positions[i] = (struct kw_position) { own_name(c, list->elems[i].topic), list->elems[i].partition, 0 };
-	c->assign_rc = c->config.on_assign(c->config.ctx, positions, (size_t)list->cnt, &c->assign_err);
-	for (int i = 0; i < list->cnt; i++)
-		list->elems[i].offset = positions[i].offset;
-	rd_kafka_assign(c->rk, c->assign_rc == KW_OK ? list : NULL);
-	free(positions);
+	for (size_t i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)
+			->offset = positions[i].offset;
+	rerr = rd_kafka_assign(c->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return rerr;
 }
 
-static void rebalance_cb(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+static void take_assignment(struct kw_consumer *c, const rd_kafka_topic_partition_list_t *list)
+{
+	size_t n = (size_t)list->cnt;
+	rd_kafka_resp_err_t rerr;
+
+	free(c->assigned);
+	c->assigned = calloc(n + 1, sizeof(*c->assigned));
+	kw_assert(c->assigned != NULL);
+	c->n_assigned = n;
+	for (size_t i = 0; i < n; i++)
+		c->assigned[i] = (struct kw_position) {
+			.topic = topic_of(c, list->elems[i].topic),
+			.partition = list->elems[i].partition,
+		};
+	c->assign_rc = c->config.on_assign(c->config.ctx, c->assigned, n, &c->assign_err);
+	if (c->assign_rc != KW_OK)
+		c->n_assigned = 0;
+	rerr = assign(c, c->assigned, c->n_assigned);
+	if (rerr && c->assign_rc == KW_OK)
+		c->assign_rc = kw_bus_fail(&c->assign_err, rerr, "partitions were not assigned: %s",
+			rd_kafka_err2str(rerr));
+	c->member = true;
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rerr,
+	rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct kw_consumer *c = opaque;
 
-	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-		assign(c, list);
+	c->generation++;
+	if (rerr == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !c->closing) {
+		take_assignment(c, list);
 		return;
 	}
-	c->config.on_revoke(c->config.ctx);
+	c->member = false;
+	c->n_assigned = 0;
+	if (!c->closing)
+		c->config.on_revoke(c->config.ctx);
 	rd_kafka_assign(rk, NULL);
 }
 
-static void error_cb(rd_kafka_t *rk, int code, const char *reason, void *opaque)
-{
-	struct kw_consumer *c = opaque;
+/* ---- open and close ---- */
 
-	(void)rk;
-	kw_log(KW_INFO, "kafka consumer", KW_LS("error", rd_kafka_err2name((rd_kafka_resp_err_t)code)), KW_LS("reason", reason));
-	if (kw_rk_lost(code))
-		atomic_store(&c->lost, true);
+/* Errors of connections are the links' business. */
+static void on_error(rd_kafka_t *rk, int rerr, const char *reason, void *opaque)
+{
+	(void)opaque;
+	kw_client_log(
+		KW_INFO, rd_kafka_name(rk), rd_kafka_err2name((rd_kafka_resp_err_t)rerr), reason);
 }
 
-enum kw_rc kw_consumer_open(const struct kw_consumer_config *config, struct kw_consumer **ret, struct kw_err *err)
+static rd_kafka_conf_t *settings(struct kw_consumer *c)
+{
+	const struct kw_consumer_config *config = &c->config;
+	rd_kafka_conf_t *conf = kw_conf_new(config->brokers, config->client_id, &c->links);
+	int session_ms = config->session_ms ? config->session_ms : SESSION_MS;
+	int queued_kb = config->queued_max_kb ? config->queued_max_kb : QUEUED_KB;
+
+	kw_conf_set(conf, "group.id", config->group);
+	kw_conf_set(conf, "enable.auto.commit", "false");
+	kw_conf_set(conf, "enable.auto.offset.store", "false");
+	kw_conf_set(conf, "auto.offset.reset", "error");
+	kw_conf_set(conf, "partition.assignment.strategy", "range");
+	kw_conf_set_int(conf, "session.timeout.ms", session_ms);
+	kw_conf_set_int(conf, "heartbeat.interval.ms", session_ms / 5);
+	kw_conf_set_int(
+		conf, "max.poll.interval.ms", session_ms > STUCK_MS ? session_ms : STUCK_MS);
+	kw_conf_set_int(conf, "socket.timeout.ms", SESSION_MS);
+	kw_conf_set_int(conf, "queued.max.messages.kbytes", queued_kb);
+	kw_conf_set_int(conf, "fetch.max.bytes", FETCH_BYTES_MAX);
+	kw_conf_set_int(conf, "fetch.message.max.bytes", FETCH_BYTES_MAX / 4);
+	kw_conf_set_int(conf, "fetch.wait.max.ms", 10);
+	kw_conf_set_int(conf, "fetch.min.bytes", 1);
+	kw_conf_set_int(conf, "fetch.error.backoff.ms", 50);
+	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_opaque(conf, c);
+	return conf;
+}
+
+static enum kw_rc subscribe(struct kw_consumer *c, struct kw_err *err)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new((int)c->config.n_topics);
+	rd_kafka_resp_err_t rerr;
+
+	for (size_t i = 0; i < c->config.n_topics; i++)
+		rd_kafka_topic_partition_list_add(list, c->config.topics[i], RD_KAFKA_PARTITION_UA);
+	rerr = rd_kafka_subscribe(c->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (rerr)
+		return kw_bus_fail(err, rerr, "group %s: topics were not subscribed: %s",
+			c->config.group, rd_kafka_err2str(rerr));
+	return KW_OK;
+}
+
+enum kw_rc kw_consumer_open(
+	const struct kw_consumer_config *config, struct kw_consumer **ret, struct kw_err *err)
 {
 	struct kw_consumer *c = calloc(1, sizeof(*c));
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)config->n_topics);
-	rd_kafka_conf_t *conf;
-	rd_kafka_resp_err_t code;
+	enum kw_rc rc;
 
-	kw_assert(c != NULL && topics != NULL);
+	kw_assert(c != NULL && config->on_assign && config->on_revoke && config->n_topics > 0);
 	c->config = *config;
-	conf = kw_rk_conf(config->brokers, config->client_id, c, error_cb);
-	kw_rk_set(conf, "group.id", config->group);
-	kw_rk_set(conf, "enable.auto.commit", "false");
-	kw_rk_set(conf, "enable.auto.offset.store", "false");
-	kw_rk_set(conf, "auto.offset.reset", "error");
-	kw_rk_set(conf, "partition.assignment.strategy", "range");
-	kw_rk_set_int(conf, "session.timeout.ms", config->session_ms ? config->session_ms : 10000);
-	kw_rk_set_int(conf, "heartbeat.interval.ms", (config->session_ms ? config->session_ms : 10000) / 5);
-	kw_rk_set_int(conf, "queued.max.messages.kbytes", config->queued_max_kb ? config->queued_max_kb : 16384);
-	kw_rk_set_int(conf, "fetch.wait.max.ms", 10);
-	kw_rk_set_int(conf, "fetch.error.backoff.ms", 50);
-	rd_kafka_conf_set_rebalance_cb(conf, rebalance_cb);
-	enum kw_rc rc = kw_rk_new(RD_KAFKA_CONSUMER, conf, &c->rk, err);
+	c->config.group = c->group = strdup(config->group);
+	kw_assert(c->group != NULL);
+	kw_links_init(&c->links);
+	rc = kw_client_open(RD_KAFKA_CONSUMER, settings(c), &c->rk, err);
 	if (rc == KW_OK) {
+		/* one queue for records, rebalances and errors */
 		rd_kafka_poll_set_consumer(c->rk);
 		c->queue = rd_kafka_queue_get_consumer(c->rk);
-		for (size_t i = 0; i < config->n_topics; i++)
-			rd_kafka_topic_partition_list_add(topics, config->topics[i], RD_KAFKA_PARTITION_UA);
-		code = rd_kafka_subscribe(c->rk, topics);
-		if (code)
-			rc = kw_rk_fail(code, "subscribe", err);
+		rc = subscribe(c, err);
 	}
-	rd_kafka_topic_partition_list_destroy(topics);
 	if (rc != KW_OK) {
 		kw_consumer_close(c, 0);
 		return rc;
@@ -118,137 +182,179 @@ enum kw_rc kw_consumer_open(const struct kw_consumer_config *config, struct kw_c
 	return KW_OK;
 }
 
-void kw_consumer_close(struct kw_consumer *c, int timeout_ms)
+static void drop_taken(struct kw_consumer *c)
+{
+	for (size_t i = 0; i < c->n_taken; i++)
+		rd_kafka_message_destroy(c->taken[i]);
+	c->n_taken = c->at = 0;
+}
+
+static void leave(struct kw_consumer *c, int timeout_ms)
 {
 	int64_t until = kw_monotonic_us() + timeout_ms * 1000LL;
+	rd_kafka_message_t *m;
 
+	rd_kafka_error_destroy(rd_kafka_consumer_close_queue(c->rk, c->queue));
+	while (!rd_kafka_consumer_closed(c->rk) && kw_monotonic_us() < until)
+		if (rd_kafka_consume_batch_queue(c->queue, CLOSE_STEP_MS, &m, 1) == 1)
+			rd_kafka_message_destroy(m);
+}
+
+void kw_consumer_close(struct kw_consumer *c, int timeout_ms)
+{
 	if (!c)
 		return;
-	drop_fetched(c);
+	drop_taken(c);
+	c->closing = true;
 	if (c->rk) {
-		rd_kafka_error_t *error = rd_kafka_consumer_close_queue(c->rk, c->queue);
-
-		rd_kafka_error_destroy(error);
-		while (!rd_kafka_consumer_closed(c->rk) && kw_monotonic_us() < until) {
-			rd_kafka_message_t *m = rd_kafka_consumer_poll(c->rk, 20);
-			if (m)
-				rd_kafka_message_destroy(m);
-		}
+		leave(c, timeout_ms);
 		rd_kafka_queue_destroy(c->queue);
 		rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 	}
-	free(c->raw);
+	kw_links_done(&c->links);
+	free(c->group);
+	free(c->taken);
 	free(c->messages);
+	free(c->assigned);
 	free(c);
 }
 
-/* What a fetch error means; messages behind it are kept. */
-static enum kw_rc fetch_error(struct kw_consumer *c, const rd_kafka_message_t *m, struct kw_position *ret_fault, struct kw_err *err)
-{
-	enum kw_rc rc;
+/* ---- records ---- */
 
-	if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-		return KW_NOTHING;
-	rc = kw_rk_fail(m->err, m->rkt ? rd_kafka_topic_name(m->rkt) : "consumer", err);
-	if (m->rkt && ret_fault)
-		*ret_fault = (struct kw_position) { own_name(c, rd_kafka_topic_name(m->rkt)), m->partition, m->offset };
-	return rc;
+static void make_room(struct kw_consumer *c, size_t max)
+{
+	if (max <= c->cap)
+		return;
+	free(c->taken);
+	free(c->messages);
+	c->taken = calloc(max, sizeof(rd_kafka_message_t *));
+	c->messages = calloc(max, sizeof(*c->messages));
+	kw_assert(c->taken != NULL && c->messages != NULL);
+	c->cap = max;
 }
 
-static enum kw_rc fetch(struct kw_consumer *c, int wait_ms, size_t max, struct kw_err *err)
+/* A rebalance came in between, so nobody knows to which assignment the records in hand belong: they
+ * are fetched again, from where on_assign said. */
+static enum kw_rc after_rebalance(struct kw_consumer *c, struct kw_err *err)
 {
-	ssize_t n;
+	bool fetched = c->n_taken > 0;
+	enum kw_rc rc = c->assign_rc;
 
-	drop_fetched(c);
-	if (c->cap < max) {
-		c->cap = max;
-		c->raw = realloc(c->raw, max * sizeof(*c->raw));
-		c->messages = realloc(c->messages, max * sizeof(*c->messages));
-		kw_assert(c->raw != NULL && c->messages != NULL);
-	}
+	drop_taken(c);
 	c->assign_rc = KW_OK;
-	/* the first with a wait (and the callbacks), the rest of what is there without */
-	c->raw[0] = rd_kafka_consumer_poll(c->rk, wait_ms);
-	if (c->raw[0]) {
-		c->end = 1;
-		n = max > 1 && !c->raw[0]->err ? rd_kafka_consume_batch_queue(c->queue, 0, c->raw + 1, max - 1) : 0;
-		if (n > 0)
-			c->end += (size_t)n;
+	if (rc != KW_OK) {
+		if (err)
+			*err = c->assign_err;
+		return rc;
 	}
-	if (c->assign_rc != KW_OK) {
-		drop_fetched(c);
-		*err = c->assign_err;
-		return c->assign_rc;
+	if (fetched && c->member) {
+		rd_kafka_resp_err_t rerr = assign(c, c->assigned, c->n_assigned);
+
+		if (rerr)
+			return kw_bus_fail(err, rerr, "partitions were not assigned: %s",
+				rd_kafka_err2str(rerr));
 	}
-	return c->end > 0 ? KW_OK : KW_NOTHING;
+	return KW_NOTHING;
 }
 
-enum kw_rc kw_consumer_poll(struct kw_consumer *c, int wait_ms, size_t max, size_t max_bytes, const struct kw_message **ret,
-	size_t *ret_n, struct kw_position *ret_fault, struct kw_err *err)
+/* librdkafka waits for all that it is asked for, so it is asked for one first, then for what is
+ * there. */
+static enum kw_rc take(struct kw_consumer *c, int wait_ms, size_t max, struct kw_err *err)
 {
-	size_t bytes = 0, n = 0;
+	unsigned generation = c->generation;
+	ssize_t n = rd_kafka_consume_batch_queue(c->queue, wait_ms, c->taken, 1);
 
-	kw_assert(max > 0 && max <= BATCH_MAX);
-	*ret_n = 0;
-	if (c->begin == c->end)
-		KW_TRY(fetch(c, wait_ms, max, err));
-	while (c->begin < c->end && n < max) {
-		rd_kafka_message_t *m = c->raw[c->begin];
+	c->n_taken = n > 0 ? (size_t)n : 0;
+	if (c->n_taken > 0 && max > 1) {
+		n = rd_kafka_consume_batch_queue(c->queue, 0, c->taken + 1, max - 1);
+		c->n_taken += n > 0 ? (size_t)n : 0;
+	}
+	if (generation != c->generation)
+		return after_rebalance(c, err);
+	return c->n_taken > 0 ? KW_OK : KW_NOTHING;
+}
 
-		if (m->err) {
-			if (n > 0)
-				break;
-			c->begin++;
-			enum kw_rc rc = fetch_error(c, m, ret_fault, err);
-			if (rc != KW_NOTHING)
-				return rc;
-			continue;
-		}
-		if (n > 0 && bytes + m->len + m->key_len > max_bytes)
+/* What librdkafka says in place of a record. */
+static enum kw_rc fault(const struct kw_consumer *c, const rd_kafka_message_t *m,
+	struct kw_position *ret_fault, struct kw_err *err)
+{
+	const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : "";
+
+	if (kw_bus_rc(m->err) != KW_CONFLICT)
+		return kw_bus_fail(err, m->err, "group %s %s: %s", c->config.group, topic,
+			rd_kafka_message_errstr(m));
+	kw_assert(m->rkt);
+	*ret_fault = (struct kw_position) { topic_of(c, topic), m->partition, m->offset };
+	return kw_fail_code(err, KW_CONFLICT, "OFFSET_OUT_OF_RANGE",
+		"%s partition %d has no offset %" PRId64 ": %s", topic, m->partition, m->offset,
+		rd_kafka_message_errstr(m));
+}
+
+enum kw_rc kw_consumer_poll(struct kw_consumer *c, int wait_ms, size_t max, size_t max_bytes,
+	const struct kw_message **ret, size_t *ret_n, struct kw_position *ret_fault,
+	struct kw_err *err)
+{
+	size_t n = 0, bytes = 0;
+
+	kw_assert(max > 0 && max <= ROUND_MAX);
+	if (c->at == c->n_taken) {
+		drop_taken(c);
+		make_room(c, max);
+		KW_TRY(take(c, wait_ms, max, err));
+	}
+	for (; c->at < c->n_taken && n < max; c->at++) {
+		rd_kafka_message_t *m = c->taken[c->at];
+		size_t size = m->len + m->key_len;
+
+		if (n > 0 && (m->err || bytes + size > max_bytes))
 			break;
-		bytes += m->len + m->key_len;
-		kw_rk_message(m, &c->messages[n++]);
-		c->begin++;
+		if (m->err) {
+			c->at++;
+			return fault(c, m, ret_fault, err);
+		}
+		kw_message_of(m, topic_of(c, rd_kafka_topic_name(m->rkt)), &c->messages[n++]);
+		bytes += size;
 	}
 	*ret = c->messages;
 	*ret_n = n;
-	return n > 0 ? KW_OK : KW_NOTHING;
+	return KW_OK;
 }
 
-enum kw_rc kw_consumer_reassign(struct kw_consumer *c, const struct kw_position *positions, size_t n, struct kw_err *err)
+enum kw_rc kw_consumer_reassign(
+	struct kw_consumer *c, const struct kw_position *positions, size_t n, struct kw_err *err)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
-	rd_kafka_resp_err_t code;
+	rd_kafka_resp_err_t rerr;
 
-	drop_fetched(c);
-	for (size_t i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset = positions[i].offset;
-	/* first none, so that nothing fetched at the old places is left */
-	code = rd_kafka_assign(c->rk, NULL);
-	if (!code)
-		code = rd_kafka_assign(c->rk, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	return code ? kw_rk_fail(code, "assign", err) : KW_OK;
+	drop_taken(c);
+	if (!c->member)
+		return kw_fail_code(err, KW_RETRY, "_ASSIGNMENT_LOST",
+			"group %s: no partitions are assigned", c->config.group);
+	rerr = assign(c, positions, n);
+	if (rerr)
+		return kw_bus_fail(
+			err, rerr, "partitions were not assigned: %s", rd_kafka_err2str(rerr));
+	return KW_OK;
 }
+
+/* ---- questions ---- */
 
 bool kw_consumer_take_lost(struct kw_consumer *c)
 {
-	return atomic_exchange(&c->lost, false);
+	return atomic_exchange(&c->links.lost, false);
 }
 
-enum kw_rc kw_consumer_watermarks(struct kw_consumer *c, const char *topic, int32_t partition, int timeout_ms, int64_t *ret_low,
-	int64_t *ret_high, struct kw_err *err)
+enum kw_rc kw_consumer_watermarks(struct kw_consumer *c, const char *topic, int32_t partition,
+	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kw_err *err)
 {
-	rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(c->rk, topic, partition, ret_low, ret_high, timeout_ms);
-
-	return code ? kw_rk_fail(code, "watermarks", err) : KW_OK;
+	return kw_client_watermarks(c->rk, topic, partition, timeout_ms, ret_low, ret_high, err);
 }
 
 int64_t kw_consumer_high(struct kw_consumer *c, const char *topic, int32_t partition)
 {
 	int64_t low, high;
 
-	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR || high < 0)
+	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high) ||
+		high == RD_KAFKA_OFFSET_INVALID)
 		return -1;
 	return high;
 }
@@ -258,7 +364,8 @@ void kw_consumer_report(struct kw_consumer *c, const struct kw_position *positio
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
 
 	for (size_t i = 0; i < n; i++)
-		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)->offset = positions[i].offset;
+		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)
+			->offset = positions[i].offset;
 	(void)rd_kafka_commit(c->rk, list, 1);
 	rd_kafka_topic_partition_list_destroy(list);
 }

@@ -53,8 +53,7 @@ static void put(struct kw_header *out, size_t *n, const char *name, const char *
 		out[(*n)++] = (struct kw_header) { name, { value, strlen(value) } };
 }
 
-size_t kw_envelope_headers(
-	const struct kw_envelope *e, struct kw_arena *a, struct kw_header *out)
+size_t kw_envelope_headers(const struct kw_envelope *e, struct kw_arena *a, struct kw_header *out)
 {
 	char time[KW_TIME_TEXT] = "", sequence[KW_SEQUENCE_TEXT] = "";
 	size_t n = 0;

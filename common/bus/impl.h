@@ -42,13 +42,17 @@ enum kw_rc kw_client_ask(
 	const char *brokers, const char *client_id, rd_kafka_t **ret, struct kw_err *err);
 void kw_client_donep(rd_kafka_t **rk);
 
+/* Asks the broker for the first offset kept and the next to be written. */
+enum kw_rc kw_client_watermarks(rd_kafka_t *rk, const char *topic, int32_t partition,
+	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kw_err *err);
+
 /* librdkafka's words: to the log, at most LOG_LINES in LOG_WINDOW. */
 void kw_client_log(enum kw_log_level level, const char *client, const char *what, const char *text);
 
 /* What the caller does next: the one table of Kafka's errors. */
 enum kw_rc kw_bus_rc(rd_kafka_resp_err_t rerr);
 /* kw_fail with that code and the error's name. */
-#define kw_bus_fail(err, rerr, ...)                                                                \
+#define kw_bus_fail(err, rerr, ...) \
 	kw_fail_code((err), kw_bus_rc(rerr), rd_kafka_err2name(rerr), __VA_ARGS__)
 
 /* Fills ret from a fetched record; bytes belong to m. topic: NULL takes the record's. */
