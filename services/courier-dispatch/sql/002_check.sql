@@ -13,13 +13,13 @@ CREATE VIEW drift AS
 		FROM parcels p LEFT JOIN history h ON h.entity = p.parcel_id
 		WHERE p.version <> coalesce(h.version, 0) AND (h.version IS NOT NULL OR NOT EXISTS (SELECT FROM head WHERE number > 1000000))
 UNION ALL
-	SELECT 'PARCEL_EVENT', p.parcel_id::text, m.part, m.should, m.is
+	SELECT 'PARCEL_EVENT', p.parcel_id::text, m.part, m.should, m."is"
 		FROM parcels p JOIN last_word w ON w.entity = p.parcel_id
 		CROSS JOIN LATERAL (VALUES ('state', p.state, w.data ->> 'state'), ('courier', p.courier, w.data ->> 'courier'),
 			('tracking_number', p.tracking_number, w.data ->> 'tracking_number'), ('label_url', p.label_url, w.data ->> 'label_url'),
 			('reason', p.reason, w.data ->> 'reason'), ('carrier', nullif(p.carrier_status, 'NONE'), w.data #>> '{carrier,status}'),
-			('weight_g', p.weight_g::text, w.data ->> 'weight_g')) AS m(part, should, is)
-		WHERE m.should IS DISTINCT FROM m.is
+			('weight_g', p.weight_g::text, w.data ->> 'weight_g')) AS m(part, should, "is")
+		WHERE m.should IS DISTINCT FROM m."is"
 UNION ALL -- an event without its row
 	SELECT 'EVENT_ALONE', h.entity::text, 'parcel', '1', '0' FROM history h LEFT JOIN parcels p ON p.parcel_id = h.entity WHERE p.parcel_id IS NULL
 UNION ALL -- one courier at a time: at most one has accepted, and it is the parcel's
