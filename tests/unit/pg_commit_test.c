@@ -1,5 +1,4 @@
-/* The transaction runner when its session is lost: in the middle, and in COMMIT with both outcomes.
- */
+/* The transaction runner when its session is lost: in the middle, and in COMMIT with both outcomes. */
 #include <stdatomic.h>
 
 #include "pg_testing.h"
@@ -221,6 +220,15 @@ static void outcome_stays_unknown(void **state)
 	lost_commit_close(&l);
 }
 
+static void at_commit(struct kw_pg *pg, const char *function)
+{
+	OK(kw_pg_script(pg, function, &why));
+	OK(kw_pg_script(pg,
+		"CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON rows DEFERRABLE INITIALLY DEFERRED "
+		"FOR EACH ROW EXECUTE FUNCTION refuse()",
+		&why));
+}
+
 /* A COMMIT that the server answers with an error is rolled back for certain: nobody is asked. */
 static void commit_refused(void **state)
 {
@@ -230,17 +238,33 @@ static void commit_refused(void **state)
 
 	(void)state;
 	lost_commit_open(&l, NOWHERE);
-	OK(kw_pg_script(l.pg,
-		"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-		"$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'KW003'; END $$;"
-		"CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON rows DEFERRABLE INITIALLY DEFERRED "
-		"FOR EACH ROW EXECUTE FUNCTION refuse()",
-		&why));
+	at_commit(l.pg, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+			"$$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'KW003'; END $$");
 	assert_int_equal(kw_pg_tx_run(l.pg, &tx, &err), KW_CONFLICT);
 	assert_string_equal(err.code, "KW003");
 	assert_int_equal(l.w.runs, 1);
 	assert_int_equal(l.w.landed_calls, 0);
 	assert_int_equal(test_row(1), 0);
+	OK(kw_pg_script(l.pg, "DROP TRIGGER refuse ON rows; DROP FUNCTION refuse", &why));
+	lost_commit_close(&l);
+}
+
+/* The same for one that is to be tried again: a sequence remembers that the first was refused. */
+static void commit_refused_once(void **state)
+{
+	struct lost_commit l;
+	struct kw_tx tx = { .run = test_add_one, .landed = has_landed, .ctx = &l.w };
+
+	(void)state;
+	lost_commit_open(&l, NOWHERE);
+	at_commit(l.pg, "CREATE SEQUENCE commits;"
+			"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+			"$$ BEGIN IF nextval('commits') = 1 THEN RAISE EXCEPTION 'not yet' "
+			"USING ERRCODE = '40001'; END IF; RETURN NULL; END $$");
+	OK(kw_pg_tx_run(l.pg, &tx, &why));
+	assert_int_equal(l.w.runs, 2);
+	assert_int_equal(l.w.landed_calls, 0);
+	assert_int_equal(test_row(1), 1);
 	OK(kw_pg_script(l.pg, "DROP TRIGGER refuse ON rows; DROP FUNCTION refuse", &why));
 	lost_commit_close(&l);
 }
@@ -255,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup(idempotent_runs_again, test_reset),
 		cmocka_unit_test_setup(outcome_stays_unknown, test_reset),
 		cmocka_unit_test_setup(commit_refused, test_reset),
+		cmocka_unit_test_setup(commit_refused_once, test_reset),
 	};
 	test_database("kw-pg-commit");
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
