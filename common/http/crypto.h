@@ -13,7 +13,8 @@
 #define KW_SHA256_SIZE 32
 
 /* HMAC-SHA256 over the parts one after the other. */
-void kw_hmac_sha256(struct kw_bytes key, const struct kw_bytes *parts, size_t n, uint8_t out[KW_SHA256_SIZE]);
+void kw_hmac_sha256(
+	struct kw_bytes key, const struct kw_bytes *parts, size_t n, uint8_t out[KW_SHA256_SIZE]);
 void kw_sha256(struct kw_bytes data, uint8_t out[KW_SHA256_SIZE]);
 /* Lengths are compared first; the contents in constant time. */
 bool kw_secret_equal(struct kw_bytes a, struct kw_bytes b);
@@ -22,7 +23,8 @@ void kw_random(void *out, size_t n);
 /* NUL-terminated in the arena. */
 char *kw_base64(struct kw_arena *a, struct kw_bytes data);
 char *kw_hex(struct kw_arena *a, struct kw_bytes data);
-/* Without an arena: out has room for (n + 2) / 3 * 4 characters, nothing ends them; returns how many were written. */
+/* Without an arena: out has room for (n + 2) / 3 * 4 characters, nothing ends them; returns how
+ * many were written. */
 size_t kw_base64_write(struct kw_bytes data, char *out);
 /* out has room for n / 4 * 3 + 2 bytes, or n / 2. */
 bool kw_base64_read(const char *text, size_t n, uint8_t *out, size_t *ret_n);
@@ -31,9 +33,11 @@ bool kw_hex_read(const char *text, size_t n, uint8_t *out);
 bool kw_base64_decode(struct kw_arena *a, const char *text, size_t n, struct kw_bytes *ret);
 bool kw_hex_decode(struct kw_arena *a, const char *text, size_t n, struct kw_bytes *ret);
 
-/* AES-256-GCM: nonce (12), ciphertext, tag (16). key is 32 bytes; context is authenticated, not stored. */
-struct kw_bytes kw_seal(struct kw_arena *a, const uint8_t key[32], struct kw_bytes plain, struct kw_bytes context);
-enum kw_rc kw_open(struct kw_arena *a, const uint8_t key[32], struct kw_bytes sealed, struct kw_bytes context,
-	struct kw_bytes *ret, struct kw_err *err);
+/* AES-256-GCM: nonce (12), ciphertext, tag (16). key is 32 bytes; context is authenticated, not
+ * stored. */
+struct kw_bytes kw_seal(
+	struct kw_arena *a, const uint8_t key[32], struct kw_bytes plain, struct kw_bytes context);
+enum kw_rc kw_open(struct kw_arena *a, const uint8_t key[32], struct kw_bytes sealed,
+	struct kw_bytes context, struct kw_bytes *ret, struct kw_err *err);
 
 #endif

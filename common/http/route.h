@@ -1,5 +1,6 @@
-/* Which route a request means, and its arguments: pure functions over the request target as received. Private to http
- * (and its tests and fuzzers). What is handed out lives in the arena. Any thread. */
+/* Which route a request means, and its arguments: pure functions over the request target as
+ * received. Private to http (and its tests and fuzzers). What is handed out lives in the arena. Any
+ * thread. */
 #ifndef KW_HTTP_ROUTE_H
 #define KW_HTTP_ROUTE_H
 
@@ -22,8 +23,8 @@ struct kw_match {
 /* Takes "/path?query" and the absolute form "http://host/path?query" apart; points into text. */
 struct kw_target kw_target_of(const char *text);
 /* OK; NOTHING: no route has this path (404); INVALID: none of those has the method (405). */
-enum kw_rc kw_route_match(const struct kw_route *routes, const char *method, const struct kw_target *target,
-	struct kw_arena *a, struct kw_match *ret);
+enum kw_rc kw_route_match(const struct kw_route *routes, const char *method,
+	const struct kw_target *target, struct kw_arena *a, struct kw_match *ret);
 /* Is each argument well encoded, UTF-8 without control characters, and at most 1 KiB? */
 bool kw_query_ok(const char *query, struct kw_arena *a);
 /* The first argument of that name, decoded; NULL when there is none. */
