@@ -191,23 +191,20 @@ static struct chunk *make_chunks(struct round *r, struct kw_arena *a, size_t *re
 
 	for (size_t i = 0; i < r->n; i++) {
 		struct task *t = &r->tasks[i];
-		struct chunk *c = NULL;
+		size_t k = 0;
 
 		if (t->asked || !can_be_called(t) || !is_wanted(t))
 			continue;
-		for (size_t k = 0; k < n_open && !c; k++)
-			if (open[k]->partner == t->partner)
-				c = open[k]->n < batch_max_of(t->partner) ? open[k] : NULL;
-		if (!c) {
-			c = &chunks[n++];
-			c->partner = t->partner;
-			c->adapter = t->adapter;
-			for (size_t k = 0; k < n_open; k++)
-				if (open[k]->partner == t->partner)
-					open[k--] = open[--n_open];
-			kw_assert(n_open < COURIERS_MAX);
-			open[n_open++] = c;
+		while (k < n_open && open[k]->partner != t->partner)
+			k++;
+		if (k == n_open || open[k]->n == batch_max_of(t->partner)) {
+			n_open += k == n_open;
+			kw_assert(n_open <= COURIERS_MAX);
+			open[k] = &chunks[n++];
+			open[k]->partner = t->partner;
+			open[k]->adapter = t->adapter;
 		}
+		struct chunk *c = open[k];
 		c->parcels[c->n] = t->parcel;
 		c->tasks[c->n++] = t;
 		t->asked = true;

@@ -53,6 +53,9 @@ enum kw_rc label_bars(struct kw_arena *a, const char *text, struct bars *ret, st
 	struct zint_vector_rect **bars;
 
 	kw_assert(symbol != NULL);
+	for (const char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			return kw_fail(err, KW_INVALID, "no bar code of it: not printable ASCII");
 	symbol->symbology = BARCODE_CODE128;
 	symbol->show_hrt = 0;
 	if (ZBarcode_Encode(symbol, (const unsigned char *)text, (int)strlen(text)) >= ZINT_ERROR ||

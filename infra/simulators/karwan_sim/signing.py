@@ -1,0 +1,30 @@
+"""Signatures of webhooks, as their senders make them. Standard library only (python3 of Debian 12).
+
+Shopify: base64 of HMAC-SHA256 over the body. Standard Webhooks
+(https://github.com/standard-webhooks/standard-webhooks): over id.timestamp.body, with a base64 key.
+Stripe: hex over timestamp.body, with the key as it stands, prefix included."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+
+
+def shopify(secret: str, body: bytes) -> str:
+    mac = hmac.new(secret.encode(), body, hashlib.sha256).digest()
+    return base64.b64encode(mac).decode()
+
+
+def standard_webhook(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    text = secret.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not a Standard Webhooks secret: {error}") from error
+    mac = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(mac).decode()
+
+
+def stripe(secret: str, timestamp: int, body: bytes) -> str:
+    mac = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={timestamp},v1={mac}"

@@ -1,0 +1,6 @@
+# Tests of services/courier-dispatch that need no server.
+if(TARGET kw_dispatch)
+  kw_test(dispatch_states unit SOURCES dispatch_states_test.c USES kw_dispatch)
+  kw_test(dispatch_rules unit SOURCES dispatch_rules_test.c USES kw_dispatch)
+  kw_test(dispatch_label unit SOURCES dispatch_label_test.c USES kw_dispatch)
+endif()
