@@ -15,21 +15,26 @@ enum { LOCK, ENTER, FIND_APPLIED, FIND_ONE, RECORD };
  * runner may hold the advisory lock as long as its file takes; tables are waited for as shortly as
  * ever. */
 static const struct kw_stmt stmts[] = {
-	[LOCK] = { "SELECT set_config('lock_timeout', '60s', true), set_config('karwan.schema', $1::text, true), "
+	[LOCK] = { "SELECT set_config('lock_timeout', '60s', true), set_config('karwan.schema', "
+		   "$1::text, true), "
 		   "set_config('karwan.owner', coalesce($2::text, ''), true)" },
 	[ENTER] = { "SELECT set_config('role', coalesce($2::text, 'none'), true), "
-		    "set_config('search_path', quote_ident($1::text), true), set_config('lock_timeout', '5s', true)" },
+		    "set_config('search_path', quote_ident($1::text), true), "
+		    "set_config('lock_timeout', '5s', true)" },
 	/* checksums are made by the server: this layer has no cryptography */
 	[FIND_APPLIED] = { "SELECT coalesce(i.name, m.name) AS name, i.name IS NOT NULL AS ours, "
 			   "coalesce(m.checksum = encode(sha256(i.sql), 'hex'), true) AS same "
-			   "FROM unnest($1::text[], $2::bytea[]) AS i(name, sql) FULL JOIN migrations m ON m.name = i.name "
+			   "FROM unnest($1::text[], $2::bytea[]) AS i(name, sql) FULL JOIN "
+			   "migrations m ON m.name = i.name "
 			   "ORDER BY 1" },
 	[FIND_ONE] = { "SELECT name FROM migrations WHERE name = $1::text" },
-	[RECORD] = { "INSERT INTO migrations (name, checksum) VALUES ($1::text, encode(sha256($2::bytea), 'hex'))" },
+	[RECORD] = { "INSERT INTO migrations (name, checksum) VALUES ($1::text, "
+		     "encode(sha256($2::bytea), 'hex'))" },
 };
 
 static const char take_lock[] =
-	"DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('karwan migrate'), hashtext(current_setting('karwan.schema'))); END $$";
+	"DO $$ BEGIN PERFORM pg_advisory_xact_lock(hashtext('karwan migrate'), "
+	"hashtext(current_setting('karwan.schema'))); END $$";
 
 static const char make_schema[] =
 	"DO $$ DECLARE\n"
@@ -164,7 +169,8 @@ static enum kw_rc check_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	for (size_t i = 0; i < n; i++) {
 		if (!rows[i].ours)
 			return kw_fail_code(err, KW_CONFLICT, "CHECKSUM",
-				"%s.%s is in the database and unknown to this program: it is older than the database",
+				"%s.%s is in the database and unknown to this program: it is "
+				"older than the database",
 				s->target->schema, rows[i].name);
 		if (!rows[i].same)
 			return kw_fail_code(err, KW_CONFLICT, "CHECKSUM",

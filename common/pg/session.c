@@ -10,7 +10,8 @@
  * transactions, locks and of TCP on both ends. The connection check ends a statement whose client
  * is gone. */
 static const char setup[] =
-	"SELECT set_config('search_path', coalesce(quote_ident($1::text), current_setting('search_path')), false), "
+	"SELECT set_config('search_path', coalesce(quote_ident($1::text), "
+	"current_setting('search_path')), false), "
 	"set_config('default_transaction_read_only', $2::text, false), "
 	"set_config('statement_timeout', $3::text, false), "
 	"set_config('synchronous_commit', 'on', false), "
@@ -23,7 +24,8 @@ static const char setup[] =
 	"set_config('tcp_keepalives_count', '3', false), "
 	"set_config('timezone', 'UTC', false), "
 	"set_config('jit', 'off', false), " /* estimates of unnest() start it in vain */
-	"current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS durable, "
+	"current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS "
+	"durable, "
 	"pg_is_in_recovery() AS standby";
 
 static enum kw_rc open_session(struct kw_pg *pg, struct kw_err *err);
@@ -167,7 +169,8 @@ static enum kw_rc set_up(struct kw_pg *pg, struct kw_err *err)
 		return kw_sqlstate_fail(result, "the set-up of a session", err);
 	if (!column_true(result, "durable") && !pg->config.trial)
 		return kw_fail_code(err, KW_FATAL, "FSYNC",
-			"PostgreSQL runs with fsync or full_page_writes off: a crash would lose what was confirmed");
+			"PostgreSQL runs with fsync or full_page_writes off: a crash would lose "
+			"what was confirmed");
 	if (column_true(result, "standby") && !pg->config.read_only)
 		return kw_fail_code(
 			err, KW_RETRY, "STANDBY", "PostgreSQL is a standby: it takes no writes");

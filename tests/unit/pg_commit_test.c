@@ -1,4 +1,5 @@
-/* The transaction runner when its session is lost: in the middle, and in COMMIT with both outcomes. */
+/* The transaction runner when its session is lost: in the middle, and in COMMIT, with both
+ * outcomes. */
 #include <stdatomic.h>
 
 #include "pg_testing.h"
@@ -149,7 +150,8 @@ static void commit_takes_its_time(void **state)
 	OK(kw_pg_script(l.pg,
 		"CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS "
 		"$$ BEGIN PERFORM pg_sleep(0.7); RETURN NULL; END $$;"
-		"CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON rows DEFERRABLE INITIALLY DEFERRED "
+		"CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON rows DEFERRABLE INITIALLY "
+		"DEFERRED "
 		"FOR EACH ROW EXECUTE FUNCTION dawdle()",
 		&why));
 	OK(kw_pg_tx_run(l.pg,
@@ -224,7 +226,8 @@ static void at_commit(struct kw_pg *pg, const char *function)
 {
 	OK(kw_pg_script(pg, function, &why));
 	OK(kw_pg_script(pg,
-		"CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON rows DEFERRABLE INITIALLY DEFERRED "
+		"CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON rows DEFERRABLE INITIALLY "
+		"DEFERRED "
 		"FOR EACH ROW EXECUTE FUNCTION refuse()",
 		&why));
 }

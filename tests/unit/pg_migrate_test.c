@@ -110,7 +110,8 @@ static void failing_file(void **state)
 	};
 	static const struct kw_migration *const failing[] = { base, bad, NULL };
 	static const struct kw_stmt tables = {
-		"SELECT count(*) FROM pg_tables WHERE schemaname = 'failing' AND tablename <> 'migrations'"
+		"SELECT count(*) FROM pg_tables WHERE schemaname = 'failing' AND tablename <> "
+		"'migrations'"
 	};
 	struct kw_pg *pg = test_pg();
 	struct kw_err err = { 0 };
@@ -177,8 +178,10 @@ static void several_at_once(void **state)
 static void owner(void **state)
 {
 	static const struct kw_stmt owned = {
-		"SELECT count(*) FROM (SELECT nspowner AS o FROM pg_namespace WHERE nspname = 'owned' UNION ALL "
-		"SELECT relowner FROM pg_class WHERE relnamespace = 'owned'::regnamespace AND relkind IN ('r', 'v')) x "
+		"SELECT count(*) FROM (SELECT nspowner AS o FROM pg_namespace WHERE nspname = "
+		"'owned' UNION ALL "
+		"SELECT relowner FROM pg_class WHERE relnamespace = 'owned'::regnamespace AND "
+		"relkind IN ('r', 'v')) x "
 		"JOIN pg_roles r ON r.oid = x.o WHERE r.rolname = 'kw test owner'"
 	};
 	static const struct kw_stmt me = { "SELECT (current_user = session_user)::int4::int8" };

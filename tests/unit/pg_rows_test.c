@@ -44,16 +44,21 @@ static const struct kw_col thing_cols[] = {
 enum { INSERT_MANY, INSERT_ONE, FIND_ALL, FIND_BY_NO, CLEAR, ECHO, COUNT_NULLS };
 
 static const struct kw_stmt stmts[] = {
-	[INSERT_MANY] = { "INSERT INTO things SELECT * FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::int8[], "
-			  "$5::text[], $6::int4[], $7::bool[], $8::timestamptz[], $9::bytea[], $10::text[])" },
-	[INSERT_ONE] = { "INSERT INTO things VALUES ($1::int8, $2::uuid, $3::text, $4::int8, $5::text, $6::int4, "
+	[INSERT_MANY] = { "INSERT INTO things SELECT * FROM unnest($1::int8[], $2::uuid[], "
+			  "$3::text[], $4::int8[], "
+			  "$5::text[], $6::int4[], $7::bool[], $8::timestamptz[], $9::bytea[], "
+			  "$10::text[])" },
+	[INSERT_ONE] = { "INSERT INTO things VALUES ($1::int8, $2::uuid, $3::text, $4::int8, "
+			 "$5::text, $6::int4, "
 			 "$7::bool, $8::timestamptz, $9::bytea, $10::text)" },
 	[FIND_ALL] = { "SELECT * FROM things ORDER BY no" },
 	[FIND_BY_NO] = { "SELECT * FROM things WHERE no >= $1::int8 ORDER BY no" },
 	[CLEAR] = { "DELETE FROM things" },
-	[ECHO] = { "SELECT $1::int8, $2::uuid, $3::text, $4::int8, 'PKR', $5::int4, $6::bool, $7::timestamptz, "
+	[ECHO] = { "SELECT $1::int8, $2::uuid, $3::text, $4::int8, 'PKR', $5::int4, $6::bool, "
+		   "$7::timestamptz, "
 		   "$8::bytea, 'BLUE'" },
-	[COUNT_NULLS] = { "SELECT no, id, name, price, currency, count, good, at, blob, colour FROM things "
+	[COUNT_NULLS] = { "SELECT no, id, name, price, currency, count, good, at, blob, colour "
+			  "FROM things "
 			  "WHERE num_nulls(id, name, currency, at, blob, colour) = 6" },
 };
 
@@ -266,8 +271,10 @@ static const struct kw_col ends_cols[] = {
 static void ends(void **state)
 {
 	static const struct kw_stmt stmt = {
-		"SELECT $1::timestamptz, '294276-12-31 23:59:59.999999Z'::timestamptz, $2::timestamptz, "
-		"$1::timestamptz = '-infinity' AND $2::timestamptz = 'infinity', NULL::int8, NULL::int4, NULL::bool"
+		"SELECT $1::timestamptz, '294276-12-31 23:59:59.999999Z'::timestamptz, "
+		"$2::timestamptz, "
+		"$1::timestamptz = '-infinity' AND $2::timestamptz = 'infinity', NULL::int8, "
+		"NULL::int4, NULL::bool"
 	};
 	struct fixture *f = *state;
 	struct kw_args args = kw_args_of(f->a);
