@@ -87,6 +87,12 @@ static void add_fault(struct deal *deal, const struct word *word, int kind)
 	};
 }
 
+static bool same_event(const struct provider_event *a, const struct provider_event *b)
+{
+	return strcmp(a->provider, b->provider) == 0 &&
+	       strcmp(a->provider_event_id, b->provider_event_id) == 0;
+}
+
 /* Keeps the words that are new, in the order of the log; the same event id with other content is an
  * exception. */
 static enum kw_rc see_words(
@@ -97,26 +103,21 @@ static enum kw_rc see_words(
 	size_t distinct = 0;
 
 	qsort(words, n, sizeof(*words), by_event);
-	for (size_t i = 0; i < n; i++)
-		if (distinct == 0 ||
-			strcmp(events[distinct - 1].provider, words[i].event.provider) != 0 ||
-			strcmp(events[distinct - 1].provider_event_id,
-				words[i].event.provider_event_id) != 0)
+	for (size_t i = 0; i < n; i++) {
+		if (distinct == 0 || !same_event(&events[distinct - 1], &words[i].event))
 			events[distinct++] = words[i].event;
+		events[distinct - 1].seen++;
+	}
 	KW_TRY(store_see_events(b, events, distinct, &seen, err));
 	deal->words = kw_new(b->arena, struct word, n);
 	for (size_t i = 0, s = 0; i < n; i++) {
 		const struct provider_event *event = &words[i].event;
-		bool first = i == 0;
-		if (i > 0 &&
-			(strcmp(seen[s].provider, event->provider) != 0 ||
-				strcmp(seen[s].provider_event_id, event->provider_event_id) != 0)) {
-			first = true;
+		bool first = i == 0 || !same_event(&events[s], event);
+		if (i > 0 && first)
 			s++;
-		}
 		if (strcmp(seen[s].content_hash, event->content_hash) != 0)
 			add_fault(deal, &words[i], FAULT_EVENT_CONFLICT);
-		else if (first && seen[s].seen == 1)
+		else if (first && seen[s].seen == events[s].seen)
 			deal->words[deal->n_words++] = words[i];
 	}
 	qsort(deal->words, deal->n_words, sizeof(*words), by_log);

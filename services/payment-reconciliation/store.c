@@ -274,6 +274,7 @@ static const struct kw_col event_cols[] = {
 	KW_COL_UUID(struct provider_event, order_id),
 	KW_COL_TIME(struct provider_event, occurred_at),
 	KW_COL_TEXT(struct provider_event, content_hash),
+	KW_COL_I64(struct provider_event, seen),
 	KW_COL_END,
 };
 

@@ -51,10 +51,11 @@ struct provider_event {
 	struct kw_uuid order_id;
 	kw_time occurred_at;
 	const char *content_hash;
+	int64_t seen; /* how often in this batch */
 };
 struct seen_event {
 	const char *provider, *provider_event_id, *content_hash; /* the hash that is kept */
-	int64_t seen;                                            /* 1: it is new */
+	int64_t seen; /* how often at all: as often as in this batch means that it is new */
 };
 /* Sorted by (provider, id), distinct. ret has n rows in the same order. */
 enum kw_rc store_see_events(struct kw_batch *b, const struct provider_event *events, size_t n,
