@@ -71,6 +71,7 @@ struct kw_svc {
 	atomic_bool leaving;
 	atomic_bool written; /* consumers and jobs have ended */
 	atomic_int exit_status;
+	bool left;                   /* under lock: nothing is left to wait for */
 	_Atomic int64_t postgres_us; /* when PostgreSQL last answered the watch; 0: never */
 	struct kw_server *admin;
 };

@@ -195,10 +195,17 @@ static enum kw_rc start(struct kw_svc *svc, struct kw_err *err)
 static void *end_in_time(void *arg)
 {
 	struct kw_svc *svc = arg;
-	struct timespec ts = { LEAVE_S, 0 };
+	int64_t until = kw_monotonic_us() + LEAVE_S * KW_US_PER_S;
+	struct timespec ts = { until / KW_US_PER_S, until % KW_US_PER_S * 1000 };
+	int timed_out = 0;
 
-	while (nanosleep(&ts, &ts) != 0 && errno == EINTR)
-		;
+	pthread_mutex_lock(&svc->lock);
+	while (!svc->left && !timed_out)
+		timed_out = pthread_cond_timedwait(&svc->changed, &svc->lock, &ts);
+	bool left = svc->left;
+	pthread_mutex_unlock(&svc->lock);
+	if (left)
+		return NULL;
 	kw_log(KW_WARNING, "left without finishing", KW_LI("waited_s", LEAVE_S));
 	_exit(atomic_load(&svc->exit_status));
 }
@@ -217,7 +224,10 @@ static void leave(struct kw_svc *svc)
 	kw_edge_close(svc);
 	kw_work_stop(svc);
 	kw_server_stop(svc->admin);
-	pthread_cancel(limit);
+	pthread_mutex_lock(&svc->lock);
+	svc->left = true;
+	pthread_cond_broadcast(&svc->changed);
+	pthread_mutex_unlock(&svc->lock);
 	pthread_join(limit, NULL);
 	kw_log(KW_INFO, "left", KW_LI("status", atomic_load(&svc->exit_status)));
 }

@@ -29,6 +29,14 @@ static const struct kw_migration toy_migrations[] = {
 	{ 0 },
 };
 
+/* cmocka would cut the log */
+static _Noreturn void give_up(const struct toy *toy, const char *why)
+{
+	fprintf(stderr, "%s", toy->log);
+	fail_msg("%s", why);
+	abort();
+}
+
 static void must(enum kw_rc rc, const struct kw_err *err)
 {
 	if (rc != KW_OK)
@@ -200,7 +208,7 @@ static bool read_more(struct toy *toy)
 	struct pollfd fd = { .fd = toy->fd, .events = POLLIN };
 
 	if (poll(&fd, 1, PATIENCE_MS) != 1)
-		fail_msg("it is silent:\n%s", toy->log);
+		give_up(toy, "it is silent");
 	assert_true(toy->n_log + 1 < LOG_MAX);
 	ssize_t got = read(toy->fd, toy->log + toy->n_log, LOG_MAX - 1 - toy->n_log);
 	if (got <= 0)
@@ -221,7 +229,7 @@ void toy_wait_line(struct toy *toy, const char *text)
 			return;
 		}
 		if (!read_more(toy))
-			fail_msg("it ended without '%s':\n%s", text, toy->log);
+			give_up(toy, text);
 	}
 }
 
@@ -252,7 +260,7 @@ int toy_wait_end(struct toy *toy)
 	assert_int_equal(waitpid(toy->pid, &status, 0), toy->pid);
 	toy->pid = 0;
 	if (WIFSIGNALED(status) || (WIFEXITED(status) && strstr(toy->log, "Sanitizer")))
-		fail_msg("status %d:\n%s", status, toy->log);
+		give_up(toy, "ended by a signal or a sanitizer");
 	return WEXITSTATUS(status);
 }
 
@@ -270,7 +278,7 @@ bool toy_logged(struct toy *toy, const char *text)
 void toy_no_errors(struct toy *toy)
 {
 	if (toy_logged(toy, "\"level\":\"error\""))
-		fail_msg("it logged an error:\n%s", toy->log);
+		give_up(toy, "it logged an error");
 }
 
 /* ---- ask ---- */
@@ -352,11 +360,11 @@ void toy_until(struct toy *toy, const char *path, int status, const char *text, 
 		if (ret->status == status && strstr(ret->body, text))
 			return;
 		struct pollfd fd = { .fd = toy->fd, .events = POLLIN };
-		if (poll(&fd, 1, 50) == 1)
-			assert_true(read_more(toy));
+		if (poll(&fd, 1, 50) == 1 && !read_more(toy))
+			give_up(toy, "it ended");
 	}
-	fail_msg("%s is never %d with %s, last %d: %s\n%s", path, status, text, ret->status,
-		ret->body, toy->log);
+	fprintf(stderr, "%s: %d %s\n", path, ret->status, ret->body);
+	give_up(toy, text);
 }
 
 struct one {
