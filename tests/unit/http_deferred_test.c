@@ -174,7 +174,7 @@ static void test_forgotten_wake_up(void **state)
 	int fd;
 
 	(void)state;
-	deadline_ms = 100;
+	deadline_ms = 1000;
 	start(2, 0);
 	deadline_ms = 0;
 	fd = peer_dial(port);
