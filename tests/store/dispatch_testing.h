@@ -1,0 +1,69 @@
+/* What the tests of courier-dispatch on PostgreSQL share: a migrated database, the service's own
+ * login, orders and scans in a line each. Failures end the test. */
+#ifndef DISPATCH_TESTING_H
+#define DISPATCH_TESTING_H
+
+#include "handlers.h"
+#include "jobs.h"
+
+extern struct kw_pg *dt_pg;    /* as karwan_dispatch */
+extern struct kw_pg *dt_admin; /* as superuser: looks, and moves clocks */
+extern struct kw_arena *dt_arena;
+extern struct kw_flow_config dt_flow;
+extern struct kw_partners
+	dt_partners; /* courier-a: 250 PKR, cash; courier-b: 400 PKR, no cash; to PK only */
+
+int dt_set_up(void **state);
+int dt_tear_down(void **state);
+/* Before each test: empty tables. After each: no row drifts. */
+int dt_begin(void **state);
+int dt_end(void **state);
+
+void dt_must(enum kw_rc rc, const struct kw_err *err);
+/* A connection of the service's own, for another thread. */
+struct kw_pg *dt_connect(void);
+
+/* ---- messages ---- */
+
+struct dt_routed {
+	const char *order; /* its external id */
+	int state;         /* 0: ORDER_ROUTED */
+	bool cod;
+	int64_t total;
+	int first_n, n; /* fulfilments first_n … first_n + n - 1, of 1000.00 PKR each */
+	const char *country;
+	int64_t weight_g;
+};
+struct kw_uuid dt_order(const char *external_id);
+struct kw_uuid dt_parcel(const char *external_id, int n);
+struct kw_uuid dt_fulfilment(const char *external_id, int n);
+
+/* As one batch each. */
+void dt_route(const struct dt_routed *orders, size_t n);
+void dt_settle(const char *order, bool cleared, int64_t number);
+enum kw_rc dt_cancel(struct kw_pg *pg, struct kw_arena *a, const char *order, int first_n, int n,
+	struct kw_err *err);
+enum kw_rc dt_request_cancel(const struct kw_uuid *parcel_id, struct kw_err *err);
+struct dt_scan {
+	struct kw_uuid parcel_id;
+	const char *courier, *event_id, *status;
+	int64_t at; /* seconds */
+};
+void dt_scan(const struct dt_scan *scans, size_t n);
+/* Routed and paid. */
+void dt_ready(const char *order, int n);
+
+/* ---- looking ---- */
+
+/* One row, one column, as text ("" for NULL). */
+const char *dt_text(const char *sql);
+int64_t dt_count(const char *sql);
+/* The columns of a parcel. */
+const char *dt_parcel_text(const char *column, const char *order, int n);
+/* The types of a parcel's events in order, without "karwan.parcel." and ".v1", with blanks between.
+ */
+const char *dt_events(const char *order, int n);
+/* Runs a statement as superuser. */
+void dt_exec(const char *sql);
+
+#endif

@@ -1,0 +1,191 @@
+/* What couriers say of parcels, on a real PostgreSQL. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dispatch_testing.h"
+
+/* As the booking round would. */
+static void book(const char *order, int n)
+{
+	dt_exec(kw_arena_printf(dt_arena,
+		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE entity = '%s' AND kind = 'book'",
+		dt_parcel(order, n).s));
+	dt_exec(kw_arena_printf(dt_arena,
+		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = '/v1/parcels/x/label' "
+		"WHERE parcel_id = '%s'",
+		dt_parcel(order, n).s));
+}
+
+static void scan(const char *order, const char *event_id, const char *status, int64_t at)
+{
+	dt_scan(&(struct dt_scan) { dt_parcel(order, 1), "courier-a", event_id, status, at }, 1);
+}
+
+/* FORMATS section 4.3, through the database. */
+static void test_story(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	scan("o1", "1", "created", 100);
+	scan("o1", "2", "picked_up", 900);
+	scan("o1", "3", "attempt_failed", 950);
+	scan("o1", "3", "attempt_failed", 950);
+	scan("o1", "4", "attempt_failed", 960);
+	assert_string_equal(dt_parcel_text("attempts", "o1", 1), "2");
+	scan("o1", "5", "delivered", 1000);
+	scan("o1", "6", "in_transit", 930);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	assert_string_equal(
+		dt_events("o1", 1), "created tracked handed_over tracked tracked delivered");
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'APPLIED'"), 6);
+	scan("o1", "7", "returning", 1100);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNING");
+	scan("o1", "8", "delivered", 1150);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNING");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'DELIVERED_ON_RETURN'"), 1);
+	scan("o1", "9", "returned", 1200);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNED");
+	assert_int_equal(
+		dt_count(
+			"SELECT count(*) FROM journal WHERE type = 'karwan.parcel.delivered.v1' AND "
+			"payload::json #>> '{carrier,status}' = 'DELIVERED' AND payload::json #>> '{carrier,attempts}' = '2'"),
+		1);
+}
+
+/* One batch with everything in it, in any order. */
+static void test_batch(void **state)
+{
+	struct kw_uuid one = dt_parcel("o1", 1), two = dt_parcel("o1", 2);
+	struct dt_scan in[] = {
+		{ two, "courier-a", "b1", "picked_up", 100 },
+		{ one, "courier-a", "a3", "delivered", 300 },
+		{ one, "courier-a", "a1", "picked_up", 100 },
+		{ two, "courier-a", "b1", "picked_up", 100 },
+		{ one, "courier-a", "a2", "in_transit", 200 },
+		{ two, "courier-a", "b2", "out_for_delivery", 200 },
+		{ one, "courier-a", "a3", "delivered", 301 }, /* same id, other content */
+	};
+
+	(void)state;
+	dt_ready("o1", 2);
+	book("o1", 1);
+	book("o1", 2);
+	dt_scan(in, KW_LEN(in));
+	assert_string_equal(dt_events("o1", 1), "created delivered");
+	assert_string_equal(dt_events("o1", 2), "created handed_over tracked");
+	assert_int_equal(dt_count("SELECT count(*) FROM scans"), 5);
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'SCAN_CONFLICT'"), 1);
+	dt_scan(in, KW_LEN(in) - 1);
+	assert_int_equal(dt_count("SELECT count(*) FROM journal"), 5);
+	assert_int_equal(
+		dt_count("SELECT occurrences FROM exceptions WHERE kind = 'SCAN_CONFLICT'"), 1);
+}
+
+static void test_unknown_word(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	scan("o1", "1", "moved_to_mars", 100);
+	scan("o1", "2", "moved_to_mars", 200);
+	scan("o1", "2", "moved_to_mars", 200);
+	scan("o1", "3", "moved_to_venus", 300);
+	assert_string_equal(dt_parcel_text("carrier_status", "o1", 1), "UNKNOWN");
+	assert_string_equal(dt_parcel_text("carrier_text", "o1", 1), "moved_to_venus");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "LABELLED");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_STATUS'"), 2);
+	assert_int_equal(dt_count("SELECT sum(occurrences) FROM exceptions"), 3);
+}
+
+static void test_foreign_courier(void **state)
+{
+	struct dt_scan in = { dt_parcel("o1", 1), "courier-b", "1", "delivered", 100 };
+
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	dt_scan(&in, 1);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "LABELLED");
+	assert_string_equal(dt_text("SELECT standing FROM scans"), "FOREIGN");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'FOREIGN_COURIER'"), 1);
+}
+
+/* A courier speaks first: nothing is lost, nothing is poison. */
+static void test_before_the_parcel(void **state)
+{
+	(void)state;
+	scan("o1", "1", "picked_up", 100);
+	scan("o1", "2", "in_transit", 200);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "EXPECTED");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_PARCEL'"), 1);
+	dt_ready("o1", 2);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "READY");
+	assert_string_equal(dt_events("o1", 1), "created");
+	scan("o1", "3", "out_for_delivery", 300);
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'PENDING'"), 3);
+	assert_int_equal(dt_count("SELECT count(*) FROM parcels"), 2);
+}
+
+/* A parcel that we cancelled moves: told, and a person must look. */
+static void test_after_the_end(void **state)
+{
+	struct kw_err err = { 0 };
+
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 1, &err), &err);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'cancel'"), 1);
+	scan("o1", "1", "picked_up", 100);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "CANCELLED");
+	assert_string_equal(dt_events("o1", 1), "created cancelled tracked");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'SCANNED_AFTER_END'"), 1);
+}
+
+static void test_too_late_to_cancel(void **state)
+{
+	struct kw_err err = { 0 };
+
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	scan("o1", "1", "picked_up", 100);
+	dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 1, &err), &err);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "HANDED_OVER");
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "");
+	assert_string_equal(dt_events("o1", 1), "created handed_over");
+	assert_int_equal(dt_count("SELECT count(*) FROM requests WHERE outcome = 'REJECTED'"), 1);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'cancel'"), 0);
+	scan("o1", "2", "cancelled", 200);
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'CARRIER_CANCELLED'"), 1);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, dt_begin, NULL)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_story),
+		TEST(test_batch),
+		TEST(test_unknown_word),
+		TEST(test_foreign_courier),
+		TEST(test_before_the_parcel),
+		TEST(test_after_the_end),
+		TEST(test_too_late_to_cancel),
+	};
+	return cmocka_run_group_tests(tests, dt_set_up, dt_tear_down);
+}
