@@ -132,7 +132,7 @@ def _order(i: int, seed: int, start: datetime, shelf: Shelf, unfillable: float,
     names = (FIRST, LAST) if currency == "PKR" else (ABROAD_FIRST, ABROAD_LAST)
     buyer = Buyer(r.choice(names[0]), r.choice(names[1]), r.choice(PLACES[currency]))
     return Order(i, channel, _external_id(r, channel, i), _number(channel, i),
-                 start + timedelta(milliseconds=137 * i), tuple(lines), buyer,
+                 start + timedelta(milliseconds=25 * i), tuple(lines), buyer,
                  _pays(r, channel, currency, unpaid), missing)
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Callable
 
-from .environment import fail
 from .http import Answer, Client
 
 FORGERIES = ("WRONG_SECRET", "NO_SIGNATURE", "CHANGED_BODY", "EXPIRED")
@@ -153,6 +152,7 @@ class Traffic:
         self.pool = ThreadPoolExecutor(connections)
         self.attempts: list[Attempt] = []
         self.given_up: list[Message] = []
+        self._broken: BaseException | None = None
         self._lock = threading.Condition()
         self._due: list[tuple[float, int, int, Message]] = []
         self._order = itertools.count()
@@ -165,7 +165,7 @@ class Traffic:
         for message in messages:
             self._put(begin + message.at, 1, message)
         with self._lock:
-            while self._due or self._running:
+            while (self._due or self._running) and not self._broken:
                 wait = self._due[0][0] - time.monotonic() if self._due else None
                 if wait is None or wait > 0:
                     self._lock.wait(wait)
@@ -176,6 +176,8 @@ class Traffic:
         self.pool.shutdown()
         if self._log:
             self._log.close()
+        if self._broken:
+            raise self._broken
 
     def _put(self, at: float, tries: int, message: Message) -> None:
         with self._lock:
@@ -185,9 +187,8 @@ class Traffic:
     def _done(self, future: Future) -> None:
         with self._lock:
             self._running -= 1
+            self._broken = self._broken or future.exception()
             self._lock.notify()
-        if future.exception():
-            fail(f"a request could not be made: {future.exception()!r}")
 
     def _send(self, message: Message, tries: int) -> None:
         now = time.time()
