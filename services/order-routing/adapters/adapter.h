@@ -36,7 +36,7 @@ extern const struct kw_adapter routing_adapters[];
 
 /* ---- what parsers share ---- */
 
-/* Amount from characters. pointer: of the member, for the error. */
+/* Amount from characters, not below zero. pointer: of the member, for the error. */
 enum kw_rc money_at(const char *text, const char *currency, const char *pointer,
 	struct kw_money *ret, struct kw_err *err);
 /* INVALID when it is not an ISO 4217 currency. */

@@ -22,9 +22,9 @@ enum kw_rc money_at(const char *text, const char *currency, const char *pointer,
 {
 	struct kw_err why;
 
-	if (kw_money_parse(text, currency, ret, &why) == KW_OK)
-		return KW_OK;
-	return kw_fail_at(err, KW_INVALID, pointer, "%s", why.reason);
+	if (kw_money_parse(text, currency, ret, &why) != KW_OK)
+		return kw_fail_at(err, KW_INVALID, pointer, "%s", why.reason);
+	return ret->minor < 0 ? kw_fail_at(err, KW_INVALID, pointer, "below zero") : KW_OK;
 }
 
 enum kw_rc currency_at(const char *currency, const char *pointer, struct kw_err *err)
