@@ -142,27 +142,31 @@ static rd_kafka_resp_err_t on_new(
 
 /* ---- the log ---- */
 
+/* Each level has its own allowance: an outage's information must not swallow a warning. */
 void kw_client_log(enum kw_log_level level, const char *client, const char *what, const char *text)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static int64_t since_us;
-	static int said, dropped;
+	static struct {
+		int64_t since_us;
+		int said, left_out;
+	} allowances[KW_ERROR + 1], *a;
 	int64_t now = kw_monotonic_us();
 	int left_out = 0;
 	bool say;
 
 	pthread_mutex_lock(&lock);
-	if (since_us == 0 || now - since_us >= LOG_WINDOW_US) {
-		since_us = now;
-		said = 0;
+	a = &allowances[level];
+	if (a->since_us == 0 || now - a->since_us >= LOG_WINDOW_US) {
+		a->since_us = now;
+		a->said = 0;
 	}
-	say = said < LOG_LINES;
+	say = a->said < LOG_LINES;
 	if (say) {
-		said++;
-		left_out = dropped;
-		dropped = 0;
+		a->said++;
+		left_out = a->left_out;
+		a->left_out = 0;
 	} else {
-		dropped++;
+		a->left_out++;
 	}
 	pthread_mutex_unlock(&lock);
 	if (say)
@@ -174,7 +178,8 @@ void kw_client_log(enum kw_log_level level, const char *client, const char *what
 static void on_log(const rd_kafka_t *rk, int level, const char *what, const char *text)
 {
 	static const char *const outage[] = { "FAIL", "REQTMOUT", "SESSTMOUT", "ERROR", "GETPID",
-		"COORD", "COORDQUERY", "HEARTBEAT", "METADATA", "CLUSTERID", "CONNECT" };
+		"COORD", "COORDQUERY", "HEARTBEAT", "METADATA", "CLUSTERID", "CONNECT", "BROKER",
+		"TERMINATE" };
 	bool expected = level > SYSLOG_WARNING;
 
 	if (level > SYSLOG_INFO)

@@ -1,7 +1,7 @@
 /* A member of a consumer group whose offsets live elsewhere (PostgreSQL): one per thread, all calls from that thread.
  * Assignments happen inside kw_consumer_poll, through the callbacks. Never seeks: assigns at offsets.
  * Settings that matter: enable.auto.commit=false, auto.offset.reset=error, partition.assignment.strategy=range,
- * own watchdog by the caller, queued.max.messages.kbytes bounded, fetch.wait.max.ms 10. */
+ * max.poll.interval.ms 60 s (own watchdog by the caller), queued.max.messages.kbytes bounded, fetch.wait.max.ms 10. */
 #ifndef KW_BUS_CONSUMER_H
 #define KW_BUS_CONSUMER_H
 
@@ -39,7 +39,7 @@ enum kw_rc kw_consumer_poll(struct kw_consumer *c, int wait_ms, size_t max, size
 	const struct kw_message **ret, size_t *ret_n, struct kw_position *ret_fault, struct kw_err *err);
 /* Assigns the current partitions anew at these offsets and drops everything already fetched. */
 enum kw_rc kw_consumer_reassign(struct kw_consumer *c, const struct kw_position *positions, size_t n, struct kw_err *err);
-/* True once after the connection to all brokers, or to a partition's leader, was lost since the last call. */
+/* True once after any connection to a broker was lost, or could not be made, since the last call. */
 bool kw_consumer_take_lost(struct kw_consumer *c);
 /* Asks the broker. Low: first offset kept; high: next offset to be written. */
 enum kw_rc kw_consumer_watermarks(struct kw_consumer *c, const char *topic, int32_t partition, int timeout_ms,

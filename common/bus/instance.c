@@ -150,6 +150,26 @@ static enum kw_rc not_taken(struct kw_instance *i, uint32_t slot, const char *to
 		rd_kafka_err2str(rerr));
 }
 
+/* librdkafka copies key and value, and takes the headers over where it takes the record. */
+static rd_kafka_resp_err_t produce(rd_kafka_t *rk, const char *topic, int32_t partition,
+	struct kw_bytes key, struct kw_bytes value, rd_kafka_headers_t *headers, void *opaque)
+{
+	const rd_kafka_vu_t parts[] = {
+		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
+		{ .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition },
+		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)key.p, key.n } },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { (void *)(uintptr_t)value.p, value.n } },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+		{ .vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque },
+	};
+	rd_kafka_error_t *error = rd_kafka_produceva(rk, parts, KW_LEN(parts));
+	rd_kafka_resp_err_t rerr = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+
+	rd_kafka_error_destroy(error);
+	return rerr;
+}
+
 enum kw_rc kw_instance_send(struct kw_instance *i, const char *topic, int32_t partition,
 	struct kw_bytes key, struct kw_bytes value, const struct kw_header *headers,
 	size_t n_headers, void *opaque, struct kw_err *err)
@@ -170,11 +190,7 @@ enum kw_rc kw_instance_send(struct kw_instance *i, const char *topic, int32_t pa
 			err, KW_RETRY, "_QUEUE_FULL", "%u records are on their way", i->n_slots);
 	atomic_store_explicit(&i->used, true, memory_order_relaxed);
 	copy = headers_of(headers, n_headers);
-	/* librdkafka copies the value, and takes the headers over where it takes the record */
-	rerr = rd_kafka_producev(i->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-		RD_KAFKA_V_KEY(key.p, key.n), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n),
-		RD_KAFKA_V_HEADERS(copy), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-		RD_KAFKA_V_OPAQUE((void *)(uintptr_t)slot), RD_KAFKA_V_END);
+	rerr = produce(i->rk, topic, partition, key, value, copy, (void *)(uintptr_t)slot);
 	if (rerr == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return KW_OK;
 	rd_kafka_headers_destroy(copy);
@@ -257,15 +273,12 @@ static int take_reports(
 	return total;
 }
 
+/* Others than the fatal one are told by the links and by librdkafka's log. */
 static void take_error(struct kw_instance *i, rd_kafka_event_t *event)
 {
-	char why[512];
-	rd_kafka_resp_err_t rerr = rd_kafka_event_error(event);
-
-	if (rerr != RD_KAFKA_RESP_ERR__FATAL && !rd_kafka_event_error_is_fatal(event))
-		return; /* told by the links and by librdkafka's log */
-	rerr = rd_kafka_fatal_error(i->rk, why, sizeof(why));
-	kw_client_log(KW_WARNING, rd_kafka_name(i->rk), rd_kafka_err2name(rerr), why);
+	if (!rd_kafka_event_error_is_fatal(event) &&
+		rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__FATAL)
+		return;
 	atomic_store(&i->lost, true);
 	atomic_store(&i->fatal, true);
 }

@@ -139,8 +139,12 @@ void kw_producer_close(struct kw_producer *p, int timeout_ms)
 	if (!p)
 		return;
 	atomic_store(&p->stop, true);
-	if (p->threaded)
+	if (p->threaded) {
+		pthread_rwlock_rdlock(&p->gate);
+		rd_kafka_queue_yield(p->now->queue);
+		pthread_rwlock_unlock(&p->gate);
 		pthread_join(p->thread, NULL);
+	}
 	if (p->now)
 		finish(p, until_us);
 	if (p->reaping)
