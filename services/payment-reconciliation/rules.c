@@ -117,7 +117,7 @@ struct walk {
 	const struct order_line *line;
 	struct worth worth;
 	size_t first, end; /* its shares */
-	int64_t cancelled_pieces, cancelled_worth;
+	int64_t cancelled_worth;
 	bool mismatch, delivered_cancelled;
 };
 
@@ -154,7 +154,8 @@ static void walk_cancelled(const struct book *book, struct walk *walk)
 	if (from_end > 0)
 		walk->cancelled_worth += worth_total(worth_of_pieces(
 			&walk->worth, line->quantity, line->quantity - from_end, line->quantity));
-	walk->cancelled_pieces = of_shares + (from_end > 0 ? from_end : 0);
+	if (line->cancelled >= line->quantity)
+		walk->cancelled_worth = worth_total(walk->worth);
 }
 
 static enum kw_rc walk_earned(struct book *book, const struct walk *walk, struct kw_err *err)
@@ -293,14 +294,15 @@ static void close_postings(struct book *book)
 static bool apply_cancellations(struct book *book, struct walk *walks, bool stray)
 {
 	struct expectation *after = &book->after;
-	bool voided = book->n_lines > 0, mismatch = stray, delivered_cancelled = false,
+	bool all = true, any = false, mismatch = stray, delivered_cancelled = false,
 	     difference = false;
+	int64_t cancelled = 0;
 
-	after->cancelled = 0;
 	for (size_t i = 0; i < book->n_lines; i++) {
 		walk_cancelled(book, &walks[i]);
-		after->cancelled += walks[i].cancelled_worth;
-		voided &= walks[i].cancelled_pieces == walks[i].line->quantity;
+		cancelled += walks[i].cancelled_worth;
+		all &= walks[i].line->cancelled >= walks[i].line->quantity;
+		any |= walks[i].line->cancelled > 0;
 		mismatch |= walks[i].mismatch;
 		delivered_cancelled |= walks[i].delivered_cancelled;
 		difference |= walks[i].worth.difference != 0;
@@ -308,7 +310,10 @@ static bool apply_cancellations(struct book *book, struct walk *walks, bool stra
 	put_fault(after, FAULT_ALLOCATION_MISMATCH, mismatch);
 	put_fault(after, FAULT_DELIVERED_CANCELLED, delivered_cancelled);
 	put_fault(after, FAULT_TOTALS_MISMATCH, difference);
-	return voided;
+	/* What is cancelled stays so: an expectation never grows, whatever contradicts it later. */
+	if (cancelled > after->cancelled)
+		after->cancelled = cancelled < after->total ? cancelled : after->total;
+	return all && any;
 }
 
 static enum kw_rc judge_order(struct book *book, bool voided, struct kw_err *err)
@@ -351,7 +356,7 @@ enum kw_rc book_settle(struct book *book, struct kw_arena *a, struct kw_err *err
 	if (after->channel) {
 		if (book->loaded) {
 			KW_TRY(make_walks(book, a, &walks, &stray, err));
-			voided = apply_cancellations(book, walks, stray);
+			voided |= apply_cancellations(book, walks, stray);
 		}
 		KW_TRY(judge_order(book, voided, err));
 		if (book->loaded && (after->state == POSTED || after->state == OVER))

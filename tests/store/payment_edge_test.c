@@ -184,6 +184,9 @@ static int teardown(void **state)
 	if (service > 0) {
 		kill(service, SIGKILL);
 		kt_wait(service);
+	} else { /* kept where a test has failed */
+		const char *const remove[] = { "rm", "-r", folder, NULL };
+		kt_run(remove, NULL);
 	}
 	kw_client_free(client);
 	kt_server_end(&kafka);
@@ -394,12 +397,32 @@ static void test_reads(void **state)
 	service = 0;
 }
 
+/* Nothing in this test is an error of the program. */
+static void test_log(void **state)
+{
+	(void)state;
+	char line[8192];
+	size_t n = 0;
+	FILE *file = fopen(service_log, "r");
+
+	assert_non_null(file);
+	for (; fgets(line, sizeof(line), file); n++) {
+		if (strstr(line, "\"level\":\"error\""))
+			fail_msg("%s", line);
+		if (strstr(line, SECRET) || strstr(line, TOKEN))
+			fail_msg("a secret is in the log");
+	}
+	fclose(file);
+	assert_true(n >= 6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edge),
 		cmocka_unit_test(test_whole_way),
 		cmocka_unit_test(test_reads),
+		cmocka_unit_test(test_log),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -585,6 +585,125 @@ static void test_cancelled_whole(void **state)
 	done(&w);
 }
 
+/* ---- anything, in any order ---- */
+
+static uint64_t seed;
+static int any(int below)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (int)((seed >> 33) % (uint64_t)below);
+}
+
+/* One fact that may contradict all others: no piece left, more routed than there is, amounts at
+ * random. */
+static void anything(struct world *w, bool *received)
+{
+	static const char *const ids[] = { "a", "b" };
+	struct fact f = { .kind = (enum fact_kind)any(5) };
+	int64_t amounts[] = { 15334, 8761, 6573, 1, 334, 20000 };
+
+	if (f.kind == RECEIVED) {
+		if (*received)
+			return;
+		*received = true;
+		f = (struct fact) { SHAWLS };
+		f.cod = any(6) == 0;
+		f.test = any(12) == 0;
+		f.total = any(3) ? f.total : any(20000);
+	} else if (f.kind == PAID) {
+		f.payment = any(4);
+		f.word = (struct payment_word) { .kind = any(3),
+			.amount = { amounts[any(6)], "PKR" } };
+		if (any(5) == 0)
+			memcpy(f.word.amount.currency, "USD", 4);
+		/* what contradicts the payment itself is tested elsewhere */
+		if (f.payment < (int)w->n_payments && w->payments[f.payment].currency[0]) {
+			const struct payment *p = &w->payments[f.payment];
+			memcpy(f.word.amount.currency, p->currency, 4);
+			if (f.word.kind == KIND_SUCCEEDED && p->captured)
+				f.word.amount.minor = p->captured;
+		}
+	} else {
+		f.fulfilment = any(2);
+		int n = 1 + any(2);
+		for (int i = 0; i < n; i++) {
+			f.shares[i].fulfilment = f.kind == DELIVERED ? f.fulfilment : any(2);
+			if (f.kind == CANCELLED && any(2))
+				f.shares[i].fulfilment = -1;
+			f.shares[i].line_id = ids[(i + any(2)) % 2];
+			f.shares[i].maker_id = any(2) ? "amina" : "bano";
+			f.shares[i].quantity = any(4);
+		}
+	}
+	happen(w, &f);
+}
+
+static void must_hold(const struct world *w, const struct expectation *before)
+{
+	const struct expectation *e = &w->row;
+	int64_t receivable = 0, unearned = 0, too_much = 0, released = 0, net = 0;
+
+	for (size_t i = 0; i < w->n_balances; i++) {
+		const struct balance *b = &w->balances[i];
+		receivable += b->account == ACCOUNT_RECEIVABLE ? b->minor : 0;
+		unearned += b->account == ACCOUNT_UNEARNED ? b->minor : 0;
+		too_much += b->account == ACCOUNT_REFUND_DUE || b->account == ACCOUNT_SURPLUS
+				    ? b->minor
+				    : 0;
+	}
+	for (size_t i = 0; i < w->n_earnings; i++) {
+		const struct earning *n = &w->earnings[i];
+		released += n->amount + n->fee + n->shipping + n->tax + n->difference;
+		assert_true(n->amount >= 0 && n->fee >= 0);
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(w->earnings[j].earning_id.s, n->earning_id.s);
+	}
+	for (size_t i = 0; i < w->n_payments; i++)
+		if (payment_matches(e, &w->payments[i], w->payments[i].order_id.s[0] != '\0'))
+			net += payment_net(w->payments[i].captured, w->payments[i].refunded);
+	assert_int_equal(released, e->released);
+	if (!e->channel)
+		return;
+	assert_int_equal(net, e->received);
+	assert_in_range(e->cancelled, before->channel ? before->cancelled : 0, e->total);
+	assert_false(before->state == VOID && e->state != VOID);
+	assert_false(e->cleared && (e->test || e->state == VOID));
+	if (e->test)
+		return;
+	assert_int_equal(receivable, e->expected > e->received ? e->expected - e->received : 0);
+	assert_int_equal(unearned, e->released - e->expected);
+	assert_int_equal(too_much, e->received > e->expected ? e->expected - e->received : 0);
+	assert_int_equal(e->state == POSTED, e->received == e->expected && e->state != VOID);
+	assert_int_equal(e->state == OVER, e->received > e->expected && e->state != VOID);
+}
+
+/* No order of any facts, not even of facts that contradict each other, is refused, unbalances the
+ * ledger or undoes what must stay. */
+static void test_anything(void **state)
+{
+	(void)state;
+	struct kw_arena *arena = kw_arena_new(64 << 20);
+	size_t states[8] = { 0 };
+
+	seed = 4711;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	for (int round = 0; round < 30000; round++) {
+		struct world w = { .arena = arena,
+			.row = { .order_id = order_id, .state = WAITING_ORDER } };
+		bool received = false;
+		for (int i = 0; i < 14; i++) {
+			struct expectation before = w.row;
+			anything(&w, &received);
+			must_hold(&w, &before);
+		}
+		states[w.row.state]++;
+		kw_arena_reset(arena);
+	}
+	for (size_t i = 0; i < 8; i++) /* it has been everywhere */
+		assert_true(states[i] > 20);
+	kw_arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -597,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_cancelled_in_part),
 		cmocka_unit_test(test_rest_cancelled_and_paid),
 		cmocka_unit_test(test_cancelled_whole),
+		cmocka_unit_test(test_anything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
