@@ -85,7 +85,8 @@ static void other_content_is_quarantined_once(void **state)
 	assert_string_equal(events("con"), "received:1 routed:2 conflicted:3");
 	assert_string_equal(
 		stage_text(&w,
-			"SELECT string_agg(kind || ' ' || state || ' ' || field, ',') FROM exceptions WHERE external_id = 'con'",
+			"SELECT string_agg(kind || ' ' || state || ' ' || field, ',') FROM "
+			"exceptions WHERE external_id = 'con'",
 			NULL),
 		"CONFLICT OPEN total");
 	assert_int_equal(
@@ -174,7 +175,8 @@ static void changed_lines_are_a_persons_business(void **state)
 		"LINES_CHANGED");
 	assert_int_equal(
 		stage_number(&w,
-			"SELECT quantity FROM order_lines JOIN orders USING (order_id) WHERE external_id = 'edit'",
+			"SELECT quantity FROM order_lines JOIN orders USING (order_id) WHERE "
+			"external_id = 'edit'",
 			NULL),
 		1);
 }
@@ -201,7 +203,8 @@ static void what_cannot_be_filled_parks(void **state)
 	assert_string_equal(state_of("park"), "PARTLY_ROUTED");
 	assert_string_equal(
 		stage_text(&w,
-			"SELECT string_agg(reason, ' ' ORDER BY line_no) FROM parked WHERE order_id = $1::text::uuid",
+			"SELECT string_agg(reason, ' ' ORDER BY line_no) FROM parked WHERE "
+			"order_id = $1::text::uuid",
 			order_id(&w, "park")),
 		"UNKNOWN_LISTING RETIRED_LISTING OUT_OF_STOCK");
 	SAY(&w, ORDERED(&w, .external_id = "nowhere", .lines = "shawl:1", .no_address = true));
@@ -246,10 +249,10 @@ static void an_operator_cancels(void **state)
 	SAY(&w, cancel("can", "r1"), cancel("can", "r1"), cancel("can", "r2"));
 	SAY(&w, cancel("can", "r1"));
 	assert_string_equal(events("can"), "received:1 routed:2 cancelled:3 cancel_refused:4");
-	assert_string_equal(
-		stage_text(&w,
-			"SELECT string_agg(outcome, ' ' ORDER BY request_id) FROM cancel_requests WHERE order_id = $1::text::uuid",
-			order_id(&w, "can")),
+	assert_string_equal(stage_text(&w,
+				    "SELECT string_agg(outcome, ' ' ORDER BY request_id) FROM "
+				    "cancel_requests WHERE order_id = $1::text::uuid",
+				    order_id(&w, "can")),
 		"CANCELLED ALREADY_CANCELLED");
 	assert_int_equal(
 		stage_number(&w, "SELECT allocated FROM stock WHERE listing_id = 'shawl'", NULL),
@@ -303,7 +306,8 @@ static void parcels_carry_the_order_to_its_end(void **state)
 	stage_stock(&w);
 	assert_int_equal(
 		stage_number(&w,
-			"SELECT count(*) FROM stock_movements WHERE kind = 'SALE' AND order_id = $1::text::uuid",
+			"SELECT count(*) FROM stock_movements WHERE kind = 'SALE' AND order_id = "
+			"$1::text::uuid",
 			order_id(&w, "go")),
 		2);
 	stage_is_clean(&w);
@@ -347,7 +351,8 @@ static void a_parcel_cancelled_by_dispatch_holds(void **state)
 	SAY(&w, PARCEL(&w, "cancelled", "hold", 1));
 	assert_string_equal(
 		stage_text(&w,
-			"SELECT f.state || ' ' || x.kind FROM fulfilments f JOIN exceptions x USING (order_id) WHERE order_id = $1::text::uuid",
+			"SELECT f.state || ' ' || x.kind FROM fulfilments f JOIN exceptions x "
+			"USING (order_id) WHERE order_id = $1::text::uuid",
 			order_id(&w, "hold")),
 		"ON_HOLD PARCEL_CANCELLED");
 	SAY(&w, cancel("hold", "r1"));

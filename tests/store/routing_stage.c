@@ -215,7 +215,8 @@ void stage_script(struct stage *w, const char *sql)
 void stage_is_clean(struct stage *w)
 {
 	const char *drift = stage_text(w,
-		"SELECT string_agg(invariant || ' ' || subject || ': ' || detail, E'\n') FROM drift",
+		"SELECT string_agg(invariant || ' ' || subject || ': ' || detail, E'\n') FROM "
+		"drift",
 		NULL);
 
 	if (*drift)
@@ -224,9 +225,11 @@ void stage_is_clean(struct stage *w)
 	/* versions of each order's events are 1, 2, 3 … and end with the order's */
 	assert_int_equal(
 		stage_number(w,
-			"SELECT count(*) FROM (SELECT entity, array_agg(version ORDER BY version) AS v FROM "
+			"SELECT count(*) FROM (SELECT entity, array_agg(version ORDER BY "
+			"version) AS v FROM "
 			"journal GROUP BY entity) j FULL JOIN orders o ON o.order_id = j.entity "
-			"WHERE v IS DISTINCT FROM (SELECT array_agg(g) FROM generate_series(1, o.version) g)",
+			"WHERE v IS DISTINCT FROM (SELECT array_agg(g) FROM generate_series(1, "
+			"o.version) g)",
 			NULL),
 		0);
 }
@@ -234,7 +237,8 @@ void stage_is_clean(struct stage *w)
 const char *stage_events(struct stage *w, const char *id)
 {
 	return stage_text(w,
-		"SELECT string_agg(split_part(type, '.', 3) || ':' || version, ' ' ORDER BY version) "
+		"SELECT string_agg(split_part(type, '.', 3) || ':' || version, ' ' ORDER BY "
+		"version) "
 		"FROM journal WHERE key = $1::text",
 		id);
 }
@@ -270,7 +274,8 @@ const char *listing_json(struct stage *w, const char *id, const char *kind, cons
 	const char *hub, const char *skill, int quantity, const char *state, int version)
 {
 	return kw_arena_printf(w->arena,
-		"{\"listing_id\":\"%s\",\"version\":%d,\"sku\":\"SKU-%s\",\"title\":\"Piece %s\",\"kind\":\"%s\","
+		"{\"listing_id\":\"%s\",\"version\":%d,\"sku\":\"SKU-%s\",\"title\":\"Piece "
+		"%s\",\"kind\":\"%s\","
 		"\"maker_id\":\"%s\",\"hub_id\":\"%s\",\"skill\":\"%s\",\"price\":{\"amount\":\"100.00\",\"currency\":"
 		"\"PKR\"},\"weight_g\":500,\"quantity\":%d,\"quantity_version\":%d,\"lead_days\":10,\"state\":\"%s\","
 		"\"publications\":[{\"channel\":\"shop\",\"channel_sku\":\"%s\",\"state\":\"PUBLISHED\",\"price\":"
@@ -325,9 +330,9 @@ const char *order_json(struct stage *w, struct order_said o)
 		o.source_time ? o.source_time : "2026-03-02T09:00:00Z", 64 - (int)strlen(hash),
 		zeros, hash, o.test ? "true" : "false", total, sum,
 		o.no_address ? "" : "\"ship_to\":",
-		o.no_address
-			? ""
-			: "{\"name\":\"Asma\",\"line1\":\"House 1\",\"city\":\"Lahore\",\"country\":\"PK\"},",
+		o.no_address ? ""
+			     : "{\"name\":\"Asma\",\"line1\":\"House "
+			       "1\",\"city\":\"Lahore\",\"country\":\"PK\"},",
 		lines, o.more ? o.more : "");
 }
 

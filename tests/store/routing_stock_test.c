@@ -36,21 +36,24 @@ static const char *events(const char *external_id)
 static const char *stock(const char *listing)
 {
 	return stage_text(&w,
-		"SELECT on_hand || '/' || allocated || ' at ' || version FROM stock WHERE listing_id = $1::text",
+		"SELECT on_hand || '/' || allocated || ' at ' || version FROM stock WHERE "
+		"listing_id = $1::text",
 		listing);
 }
 
 static const char *moves(const char *listing)
 {
 	return stage_text(&w,
-		"SELECT string_agg(kind || ' ' || on_hand || '/' || allocated, ', ' ORDER BY version) FROM stock_movements WHERE listing_id = $1::text",
+		"SELECT string_agg(kind || ' ' || on_hand || '/' || allocated, ', ' ORDER BY "
+		"version) FROM stock_movements WHERE listing_id = $1::text",
 		listing);
 }
 
 static const char *given_to(const char *external_id)
 {
 	return stage_text(&w,
-		"SELECT string_agg(f.maker_id || ':' || a.quantity || ':' || a.rule, ' ' ORDER BY a.n) FROM allocations a JOIN fulfilments f USING (order_id, n) "
+		"SELECT string_agg(f.maker_id || ':' || a.quantity || ':' || a.rule, ' ' ORDER "
+		"BY a.n) FROM allocations a JOIN fulfilments f USING (order_id, n) "
 		"WHERE order_id = $1::text::uuid",
 		order_id(&w, external_id));
 }
@@ -147,7 +150,8 @@ static void parked_lines_wait_for_what_comes(void **state)
 	/* the trace of the webhook goes on */
 	assert_int_equal(
 		stage_number(&w,
-			"SELECT count(DISTINCT substr(trace, 1, 35)) FROM journal WHERE key = $1::text",
+			"SELECT count(DISTINCT substr(trace, 1, 35)) FROM journal WHERE key = "
+			"$1::text",
 			order_id(&w, "wait")),
 		1);
 	stage_is_clean(&w);
@@ -205,7 +209,8 @@ static void leave_and_next_week(void **state)
 		ORDERED(&w, .external_id = "b2", .lines = "bead:1"));
 	assert_string_equal(
 		stage_text(&w,
-			"SELECT string_agg(DISTINCT reason, ' ') FROM parked JOIN orders USING (order_id) WHERE external_id LIKE 'b_'",
+			"SELECT string_agg(DISTINCT reason, ' ') FROM parked JOIN orders USING "
+			"(order_id) WHERE external_id LIKE 'b_'",
 			NULL),
 		"MAKER_ON_LEAVE");
 	SAY(&w, MAKER(&w, "dua", "hub-a", "bead", 1, "ACTIVE", 2));
@@ -223,7 +228,8 @@ static void an_order_that_must_not_be_split(void **state)
 {
 	(void)state;
 	stage_script(&w,
-		"INSERT INTO rules (position, name, currency, min_total, scope, split) VALUES (5, 'dear-together', 'PKR', 50000, 'OWN_MAKER', 'NO_SPLIT')");
+		"INSERT INTO rules (position, name, currency, min_total, scope, split) VALUES "
+		"(5, 'dear-together', 'PKR', 50000, 'OWN_MAKER', 'NO_SPLIT')");
 	SAY(&w, MAKER(&w, "esha", "hub-b", "weave", 5, "ACTIVE", 1),
 		LISTING(&w, "n1", "STOCKED", "zainab", "hub-a", "weave", 20, "APPROVED", 1),
 		LISTING(&w, "n2", "STOCKED", "esha", "hub-b", "weave", 20, "APPROVED", 1));
@@ -235,9 +241,12 @@ static void an_order_that_must_not_be_split(void **state)
 	assert_string_equal(events("n1"), "received:1 parked:2");
 	assert_string_equal(
 		stage_text(&w,
-			"SELECT string_agg(o.external_id || ' ' || p.reason, ', ' ORDER BY o.external_id, p.line_no) FROM parked p JOIN orders o USING (order_id) WHERE external_id LIKE 'n_'",
+			"SELECT string_agg(o.external_id || ' ' || p.reason, ', ' ORDER BY "
+			"o.external_id, p.line_no) FROM parked p JOIN orders o USING (order_id) "
+			"WHERE external_id LIKE 'n_'",
 			NULL),
-		"n1 SPLIT_NOT_ALLOWED, n1 SPLIT_NOT_ALLOWED, n2 SPLIT_NOT_ALLOWED, n2 SPLIT_NOT_ALLOWED, n3 SPLIT_NOT_ALLOWED, n3 UNKNOWN_LISTING");
+		"n1 SPLIT_NOT_ALLOWED, n1 SPLIT_NOT_ALLOWED, n2 SPLIT_NOT_ALLOWED, n2 "
+		"SPLIT_NOT_ALLOWED, n3 SPLIT_NOT_ALLOWED, n3 UNKNOWN_LISTING");
 	assert_string_equal(events("n4"), "received:1 routed:2");
 	assert_string_equal(stock("n1"), "20/1 at 2");
 	stage_script(&w, "DELETE FROM rules WHERE position = 5");
@@ -255,14 +264,19 @@ static void mutants_are_caught(void **state)
 			"UPDATE stock SET on_hand = on_hand - 1 WHERE listing_id = 'rug'" },
 		{ "UPDATE orders SET state = 'DELIVERED' WHERE external_id = 'rug1'", "order_state",
 			"UPDATE orders SET state = 'SHIPPED' WHERE external_id = 'rug1'" },
-		{ "UPDATE order_lines SET allocated = allocated - 1, parked = parked + 1 FROM orders o WHERE o.order_id = order_lines.order_id AND external_id = 's1'",
+		{ "UPDATE order_lines SET allocated = allocated - 1, parked = parked + 1 FROM "
+		  "orders o WHERE o.order_id = order_lines.order_id AND external_id = 's1'",
 			"line_allocation",
-			"UPDATE order_lines SET allocated = allocated + 1, parked = parked - 1 FROM orders o WHERE o.order_id = order_lines.order_id AND external_id = 's1'" },
+			"UPDATE order_lines SET allocated = allocated + 1, parked = parked - 1 "
+			"FROM orders o WHERE o.order_id = order_lines.order_id AND external_id = "
+			"'s1'" },
 		{ "UPDATE capacity SET used = used + 1 WHERE maker_id = 'amina'", "capacity_used",
 			"UPDATE capacity SET used = used - 1 WHERE maker_id = 'amina'" },
-		{ "UPDATE allocations SET quantity = quantity + 1 FROM orders o WHERE o.order_id = allocations.order_id AND external_id = 'n4'",
+		{ "UPDATE allocations SET quantity = quantity + 1 FROM orders o WHERE o.order_id "
+		  "= allocations.order_id AND external_id = 'n4'",
 			"stock_allocated",
-			"UPDATE allocations SET quantity = quantity - 1 FROM orders o WHERE o.order_id = allocations.order_id AND external_id = 'n4'" },
+			"UPDATE allocations SET quantity = quantity - 1 FROM orders o WHERE "
+			"o.order_id = allocations.order_id AND external_id = 'n4'" },
 	};
 
 	for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {

@@ -185,7 +185,8 @@ static void reasons_are_named(void **state)
 
 	(void)state;
 	assert_string_equal(allocated(&w, "draft:1 gone:1 nohub:1 old:1 what:1"),
-		"| UNKNOWN_LISTING | RETIRED_LISTING | UNKNOWN_HUB | RETIRED_LISTING | UNKNOWN_LISTING");
+		"| UNKNOWN_LISTING | RETIRED_LISTING | UNKNOWN_HUB | RETIRED_LISTING | "
+		"UNKNOWN_LISTING");
 	k = work("shawl:1"), k->o.ship_to = NULL;
 	allocate_order(&w, k);
 	assert_string_equal(outcome(k), "| NO_ADDRESS");

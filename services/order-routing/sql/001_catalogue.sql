@@ -24,7 +24,8 @@ CREATE TABLE listings (
 	version bigint NOT NULL,
 	sku text COLLATE "C" NOT NULL,
 	title text NOT NULL,
-	kind text COLLATE "C" NOT NULL CHECK (kind IN ('ONE_OF_A_KIND', 'STOCKED', 'MADE_TO_ORDER')),
+	kind text COLLATE "C" NOT NULL CHECK (kind IN ('ONE_OF_A_KIND', 'STOCKED',
+		'MADE_TO_ORDER')),
 	maker_id text COLLATE "C" NOT NULL,
 	hub_id text COLLATE "C" NOT NULL,
 	skill text,
@@ -46,13 +47,15 @@ CREATE TABLE publications (
 );
 CREATE INDEX publications_listing ON publications (listing_id);
 
--- The operators' rules, asked in the order of their position. A rule says for which orders it holds (channel, value), who may be asked (scope), in
--- which order (sort), and whether an order may leave in several parcels (split: the first rule that holds for an order decides).
+-- The operators' rules, asked in the order of their position. A rule says for which orders it holds
+-- (channel, value), who may be asked (scope), in which order (sort), and whether an order may leave
+-- in several parcels (split: the first rule that holds for an order decides).
 CREATE TABLE rules (
 	position int PRIMARY KEY,
 	name text NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9_-]{1,40}$'),
 	channel text COLLATE "C", -- NULL: every channel
-	currency text CHECK (currency ~ '^[A-Z]{3}$'), -- NULL: any value; else only orders of at least min_total in it
+	-- NULL: any value; else only orders of at least min_total in it
+	currency text CHECK (currency ~ '^[A-Z]{3}$'),
 	min_total bigint NOT NULL DEFAULT 0,
 	scope text NOT NULL CHECK (scope IN ('OWN_MAKER', 'SAME_HUB', 'ANY_HUB')),
 	sort text NOT NULL DEFAULT 'FAIR_SHARE' CHECK (sort IN ('FAIR_SHARE', 'CAPACITY_LEFT')),

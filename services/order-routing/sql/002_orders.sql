@@ -1,5 +1,5 @@
--- Orders and what became of each line. No foreign keys: all rows of an order are written by the batch that has locked its row; the view drift
--- (005) and the checker verify it.
+-- Orders and what became of each line. No foreign keys: all rows of an order are written by the
+-- batch that has locked its row; the view drift (004) and the checker verify it.
 
 CREATE TABLE orders (
 	order_id uuid PRIMARY KEY,
@@ -13,7 +13,8 @@ CREATE TABLE orders (
 	updated_at timestamptz NOT NULL,
 	source_time timestamptz NOT NULL, -- newest facts taken from the channel
 	source_kind text NOT NULL,
-	first_time timestamptz NOT NULL, -- the message that made the order; later ones are in order_messages
+	-- the message that made the order; later ones are in order_messages
+	first_time timestamptz NOT NULL,
 	first_kind text NOT NULL,
 	first_hash text COLLATE "C" NOT NULL,
 	test boolean NOT NULL,
@@ -33,10 +34,12 @@ CREATE TABLE orders (
 	ship_to text, -- JSON
 	auto_cancel_at timestamptz,
 	n_fulfilments int NOT NULL,
-	revision bigint NOT NULL -- grows with every change of what a reader sees, also those that no event tells
+	-- grows with every change of what a reader sees, also those that no event tells
+	revision bigint NOT NULL
 ) WITH (fillfactor = 85);
 
--- Per line: ordered = allocated + parked + shipped + cancelled; delivered and incomplete are parts of shipped, expired of cancelled.
+-- Per line: ordered = allocated + parked + shipped + cancelled; delivered and incomplete are parts
+-- of shipped, expired of cancelled.
 CREATE TABLE order_lines (
 	order_id uuid NOT NULL,
 	line_no int NOT NULL,
@@ -57,7 +60,8 @@ CREATE TABLE order_lines (
 	PRIMARY KEY (order_id, line_no),
 	CHECK (quantity > 0 AND quantity = allocated + parked + shipped + cancelled),
 	CHECK (allocated >= 0 AND parked >= 0 AND shipped >= 0 AND cancelled >= 0),
-	CHECK (delivered >= 0 AND incomplete >= 0 AND delivered + incomplete <= shipped AND expired BETWEEN 0 AND cancelled)
+	CHECK (delivered >= 0 AND incomplete >= 0 AND delivered + incomplete <= shipped AND expired
+		BETWEEN 0 AND cancelled)
 ) WITH (fillfactor = 85);
 
 -- Work for one maker at one hub; becomes parcels.
@@ -67,11 +71,13 @@ CREATE TABLE fulfilments (
 	fulfilment_id uuid NOT NULL,
 	maker_id text COLLATE "C" NOT NULL,
 	hub_id text COLLATE "C" NOT NULL,
-	state text NOT NULL CHECK (state IN ('OPEN', 'ON_HOLD', 'IN_PROGRESS', 'CLOSED', 'INCOMPLETE', 'CANCELLED')),
+	state text NOT NULL CHECK (state IN ('OPEN', 'ON_HOLD', 'IN_PROGRESS', 'CLOSED',
+		'INCOMPLETE', 'CANCELLED')),
 	PRIMARY KEY (order_id, n)
 ) WITH (fillfactor = 85);
 
--- What a fulfilment holds of a line, from stock or from the maker's capacity of a week; the decision that gave it. Never changed.
+-- What a fulfilment holds of a line, from stock or from the maker's capacity of a week; the
+-- decision that gave it. Never changed.
 CREATE TABLE allocations (
 	order_id uuid NOT NULL,
 	n int NOT NULL,
@@ -91,9 +97,12 @@ CREATE TABLE parked (
 	reason text NOT NULL,
 	since timestamptz NOT NULL,
 	auto_cancel_at timestamptz NOT NULL,
-	retry_at timestamptz, -- looked at again whatever happens: what it waits for may have come while it was being parked. NULL: never
+	-- looked at again whatever happens: what it waits for may have come while it was being
+	-- parked. NULL: never
+	retry_at timestamptz,
 	tries int NOT NULL,
-	wait_keys text[] NOT NULL, -- what could help: 'listing:…', 'sku:…', 'skill:…', 'maker:…', 'hub:…'
+	-- what could help: 'listing:…', 'sku:…', 'skill:…', 'maker:…', 'hub:…'
+	wait_keys text[] NOT NULL,
 	trace text NOT NULL,
 	PRIMARY KEY (order_id, line_no)
 );
@@ -136,7 +145,8 @@ CREATE TABLE cancel_requests (
 	PRIMARY KEY (order_id, request_id)
 );
 
--- Why a line is parked, each time that it was told. Why it was given to somebody is in allocations; explain reads both (decision_log).
+-- Why a line is parked, each time that it was told. Why it was given to somebody is in allocations;
+-- explain reads both (decision_log).
 CREATE TABLE decisions (
 	order_id uuid NOT NULL,
 	version bigint NOT NULL,

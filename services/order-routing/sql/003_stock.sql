@@ -15,7 +15,8 @@ CREATE TABLE stock (
 CREATE TABLE stock_movements (
 	listing_id text COLLATE "C" NOT NULL,
 	version bigint NOT NULL,
-	kind text COLLATE "C" NOT NULL CHECK (kind IN ('RECEIPT', 'ADJUST', 'RESERVE', 'RELEASE', 'SALE')),
+	kind text COLLATE "C" NOT NULL CHECK (kind IN ('RECEIPT', 'ADJUST', 'RESERVE', 'RELEASE',
+		'SALE')),
 	on_hand int NOT NULL,
 	allocated int NOT NULL,
 	order_id uuid,
@@ -29,8 +30,9 @@ CREATE TABLE stock_movements (
 		ELSE on_hand < 0 AND allocated = on_hand END)
 );
 
--- Pieces that left the house, until the stock job has made the SALE movement: a batch that reads parcels need not lock stock (a sale
--- changes no availability), so that batches never wait for each other in a circle.
+-- Pieces that left the house, until the stock job has made the SALE movement: a batch that reads
+-- parcels need not lock stock (a sale changes no availability), so that batches never wait for each
+-- other in a circle.
 CREATE TABLE sales (
 	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	listing_id text COLLATE "C" NOT NULL,
