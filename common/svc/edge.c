@@ -16,7 +16,7 @@
 /* One request that waits for the broker; in its arena. */
 struct waiting {
 	struct kw_deferred *deferred;
-	const char *answer;
+	struct kw_append as;
 };
 
 /* ---- who asks ---- */
@@ -62,6 +62,22 @@ static enum kw_rc authenticate(struct kw_request *rq, struct kw_err *err)
 
 /* ---- append ---- */
 
+static void answer_appended(const struct waiting *w)
+{
+	const struct kw_append *as = &w->as;
+	struct kw_err err;
+
+	if (as->acknowledged)
+		as->acknowledged(as->arg);
+	if (as->conflict) {
+		(void)kw_fail(&err, KW_CONFLICT, "%s", as->conflict);
+		kw_deferred_fail(w->deferred, &err);
+		return;
+	}
+	kw_deferred_answer(w->deferred, &(struct kw_response) { .status = 202,
+						.body = { as->answer, strlen(as->answer) } });
+}
+
 /* Producer's thread, or whoever closes the producer. */
 static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
 {
@@ -79,8 +95,7 @@ static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t
 	kw_health_append(names[outcome]);
 	atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
 	if (outcome == KW_PERSISTED) {
-		kw_deferred_answer(w->deferred, &(struct kw_response) { .status = 202,
-							.body = { w->answer, strlen(w->answer) } });
+		answer_appended(w);
 		return;
 	}
 	if (outcome == KW_REFUSED)
@@ -122,7 +137,7 @@ static struct kw_uuid message_id(const char *type, const char *key, const struct
 /* With the gate held. After OK the request is put off. */
 static enum kw_rc send_message(struct kw_svc *svc, struct kw_request *rq,
 	const struct kw_envelope *e, const char *key, const struct kw_buf *value,
-	const char *answer, struct kw_err *err)
+	const struct kw_append *as, struct kw_err *err)
 {
 	struct kw_header headers[KW_HEADERS_MAX];
 	size_t n = kw_envelope_headers(e, rq->arena, headers);
@@ -131,7 +146,7 @@ static enum kw_rc send_message(struct kw_svc *svc, struct kw_request *rq,
 
 	if (svc->closed)
 		return kw_fail(err, KW_RETRY, "leaving");
-	w->answer = answer;
+	w->as = *as;
 	w->deferred = kw_request_defer(rq);
 	atomic_fetch_add_explicit(&svc->appending, 1, memory_order_relaxed);
 	if (kw_producer_send(svc->producer, svc->in_topic->name,
@@ -146,6 +161,14 @@ static enum kw_rc send_message(struct kw_svc *svc, struct kw_request *rq,
 
 enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,
 	const struct kw_uuid *subject, const void *data, const char *answer, struct kw_err *err)
+{
+	return kw_svc_append_as(
+		rq, type, key, subject, data, &(struct kw_append) { .answer = answer }, err);
+}
+
+enum kw_rc kw_svc_append_as(struct kw_request *rq, const char *type, const char *key,
+	const struct kw_uuid *subject, const void *data, const struct kw_append *as,
+	struct kw_err *err)
 {
 	struct kw_svc *svc = rq->ctx;
 	const struct kw_topic_row *row = row_of(svc, type);
@@ -167,7 +190,7 @@ enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *ke
 		.trace = rq->trace,
 	};
 	pthread_rwlock_rdlock(&svc->gate);
-	enum kw_rc rc = send_message(svc, rq, &e, key, &value, answer, err);
+	enum kw_rc rc = send_message(svc, rq, &e, key, &value, as, err);
 	pthread_rwlock_unlock(&svc->gate);
 	return rc;
 }

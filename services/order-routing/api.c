@@ -55,6 +55,11 @@ static void reply_text(struct kw_request *rq, struct kw_response *rs, const char
 	rs->body = (struct kw_bytes) { text, strlen(text) };
 }
 
+static void learn(const void *order)
+{
+	recent_learn(order);
+}
+
 static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	const struct kw_partner *partner = rq->caller;
@@ -76,9 +81,18 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 	KW_TRY(order_canonical(partner, adapter, rq->arena, &m->order, err));
 	if (m->order.totals_flag)
 		kw_count(&flagged, 1, KW_LABELS(partner->name));
-	return kw_svc_append(rq, "karwan.order.submitted.v1", m->order.order_id.s,
+	return kw_svc_append_as(rq, "karwan.order.submitted.v1", m->order.order_id.s,
 		&m->order.order_id, m,
-		kw_arena_printf(rq->arena, "{\"order_id\":\"%s\"}", m->order.order_id.s), err);
+		&(struct kw_append) {
+			.answer = kw_arena_printf(
+				rq->arena, "{\"order_id\":\"%s\"}", m->order.order_id.s),
+			.conflict = recent_conflicts(&m->order)
+					    ? "this order was sent before with other content"
+					    : NULL,
+			.acknowledged = learn,
+			.arg = &m->order,
+		},
+		err);
 }
 
 /* ---- operators ---- */
