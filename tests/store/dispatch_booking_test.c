@@ -1,5 +1,6 @@
 /* The booking job against couriers over HTTP, on a real PostgreSQL. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -384,6 +385,76 @@ static void *cancel_all(void *arg)
 	return NULL;
 }
 
+static void *book_once(void *arg)
+{
+	struct kw_pg *pg = dt_connect();
+	struct kw_arena *a = kw_arena_new(64 * 1024 * 1024);
+	struct kw_err err = { 0 };
+
+	*(enum kw_rc *)arg = book_round(&env, pg, a, &err);
+	kw_pg_free(pg);
+	kw_arena_free(a);
+	return NULL;
+}
+
+/* The courier has booked them and keeps its answer back; now they are cancelled. The answer calls
+ * the bookings off. */
+static void test_cancel_while_asked(void **state)
+{
+	struct courier_options slow = courier_defaults();
+	enum kw_rc rc = KW_FATAL;
+	struct kw_err err = { 0 };
+	pthread_t thread;
+
+	(void)state;
+	slow.time_out = 1;
+	slow.hang_ms = 700;
+	start_both(slow, courier_defaults(), 10);
+	dt_ready("o1", 6);
+	assert_int_equal(pthread_create(&thread, NULL, book_once, &rc), 0);
+	while (stats_of(courier_a).bookings < 6)
+		sched_yield();
+	dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 4, &err), &err);
+	assert_string_equal(dt_events("o1", 1), "created cancelled");
+	assert_int_equal(pending(), 6); /* not dropped: somebody is asking */
+	pthread_join(thread, NULL);
+	assert_int_equal(rc, KW_OK);
+	assert_int_equal(pending(), 4); /* to be called off */
+	work(1);
+	assert_int_equal(stats_of(courier_a).cancelled, 4);
+	assert_int_equal(stats_of(courier_a).inquiries, 0);
+	assert_string_equal(dt_events("o1", 1), "created cancelled");
+	assert_string_equal(dt_events("o1", 5), "created booked labelled");
+}
+
+/* The same, and the answer never comes: the inquiry finds the booking of a parcel that nobody
+ * wants, and calls it off. */
+static void test_cancel_while_unknown(void **state)
+{
+	struct courier_options hangs = courier_defaults(), drops = courier_defaults();
+	struct kw_err err = { 0 };
+
+	(void)state;
+	hangs.time_out = 1;
+	drops.drop = 1;
+	for (int i = 0; i < 2; i++) {
+		start_both(i == 0 ? hangs : drops, courier_defaults(), 10);
+		env.deadline_ms = 300;
+		dt_ready("o1", 2);
+		dt_must(book_round(&env, dt_pg, dt_arena, &err), &err);
+		dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 2, &err), &err);
+		work(2);
+		assert_int_equal(stats_of(courier_a).inquiries, 2);
+		assert_int_equal(stats_of(courier_a).calls, 1);
+		assert_int_equal(stats_of(courier_a).cancelled, i == 0 ? 2 : 0);
+		assert_string_equal(dt_events("o1", 1), "created cancelled");
+		if (i == 0) {
+			end(NULL);
+			dt_begin(NULL);
+		}
+	}
+}
+
 /* Two job runners and a stream of cancellations: each parcel ends cancelled with no live booking,
  * or booked exactly once. */
 static void test_cancel_races_booking(void **state)
@@ -394,7 +465,10 @@ static void test_cancel_races_booking(void **state)
 	(void)state;
 	for (int round = 0; round < 5; round++) {
 		dt_begin(NULL);
-		start_both(courier_defaults(), courier_defaults(), 1 + round);
+		struct courier_options slow = courier_defaults();
+		slow.time_out = 0.5;
+		slow.hang_ms = 20 * round;
+		start_both(slow, courier_defaults(), 1 + round);
 		dt_ready("o1", RACE_PARCELS);
 		assert_int_equal(pthread_create(&threads[0], NULL, book_until_done, &good[0]), 0);
 		assert_int_equal(pthread_create(&threads[1], NULL, cancel_all, &good[1]), 0);
@@ -404,6 +478,8 @@ static void test_cancel_races_booking(void **state)
 		assert_true(good[0] && good[1] && good[2]);
 		work(3);
 		struct courier_stats stats = stats_of(courier_a);
+		print_message("%lld booked, %lld called off\n", (long long)stats.bookings,
+			(long long)stats.cancelled);
 		assert_int_equal(stats.repeats, 0);
 		assert_int_equal(dt_count("SELECT count(*) FROM parcels WHERE state = 'CANCELLED'"),
 			RACE_PARCELS - RACE_PARCELS / 4);
@@ -464,6 +540,8 @@ int main(void)
 		TEST(test_called_off),
 		TEST(test_call_off_refused),
 		TEST(test_pending_scans),
+		TEST(test_cancel_while_asked),
+		TEST(test_cancel_while_unknown),
 		TEST(test_cancel_races_booking),
 		TEST(test_bad_weather),
 	};
