@@ -56,7 +56,6 @@ const char *payment_content_hash(struct kw_arena *a, const struct payment_report
 
 static const struct kw_field received_line_fields[] = {
 	KW_STR(struct received_line, line_id, KW_REQUIRED, 1, TEXT_MAX),
-	KW_STR(struct received_line, sku, KW_OPTIONAL, 1, TEXT_MAX),
 	KW_STR(struct received_line, title, KW_OPTIONAL, 1, 1000),
 	KW_I64(struct received_line, quantity, KW_REQUIRED, 0, 1000000),
 	KW_MONEY(struct received_line, price, KW_REQUIRED),

@@ -39,7 +39,6 @@ static enum kw_rc read_lines(
 		lines[i] = (struct order_line) {
 			.order_id = m->order_id,
 			.line_id = line->line_id,
-			.sku = line->sku,
 			.title = line->title,
 			.quantity = line->quantity,
 			.price = line->price.minor,

@@ -27,7 +27,7 @@ struct payment_reported {
 /* ---- in: karwan.orders.events ---- */
 
 struct received_line {
-	const char *line_id, *sku, *title;
+	const char *line_id, *title;
 	int64_t quantity;
 	struct kw_money price, discount;
 };

@@ -113,7 +113,7 @@ struct expectation {
 
 struct order_line {
 	struct kw_uuid order_id;
-	const char *line_id, *sku, *title;
+	const char *line_id, *title;
 	int64_t quantity, price, discount, cancelled;
 };
 

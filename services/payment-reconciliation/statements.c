@@ -60,13 +60,12 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		") WHERE e.order_id = u.order_id",
 	},
 	[WRITE_LINES] = {
-		"INSERT INTO order_lines AS l (order_id, line_id, sku, title, quantity, "
-		"price, discount, cancelled) SELECT u.*, 0 FROM unnest($1::uuid[], "
-		"$2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], "
-		"$7::bigint[]) u(order_id, line_id) ORDER BY 1, u.line_id COLLATE \"C\" ON "
-		"CONFLICT (order_id, line_id) DO UPDATE SET sku = excluded.sku, title = "
-		"excluded.title, quantity = excluded.quantity, price = excluded.price, "
-		"discount = excluded.discount WHERE l.quantity IS NULL",
+		"INSERT INTO order_lines AS l (order_id, line_id, title, quantity, price, "
+		"discount, cancelled) SELECT u.*, 0 FROM unnest($1::uuid[], $2::text[], "
+		"$3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) u(order_id, line_id) "
+		"ORDER BY 1, u.line_id COLLATE \"C\" ON CONFLICT (order_id, line_id) DO "
+		"UPDATE SET title = excluded.title, quantity = excluded.quantity, price = "
+		"excluded.price, discount = excluded.discount WHERE l.quantity IS NULL",
 	},
 	[CANCEL_LINES] = {
 		"INSERT INTO order_lines AS l (order_id, line_id, cancelled) SELECT * FROM "
@@ -99,7 +98,7 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		"s.fulfilment_id = u.fulfilment_id",
 	},
 	[LOAD_LINES] = {
-		"SELECT order_id, line_id, sku, title, quantity, price, discount, "
+		"SELECT order_id, line_id, title, quantity, price, discount, "
 		"cancelled FROM order_lines WHERE order_id = ANY ($1::uuid[]) AND quantity "
 		"IS NOT NULL ORDER BY order_id, line_id",
 	},

@@ -122,7 +122,6 @@ enum kw_rc store_update_orders(
 static const struct kw_col line_cols[] = {
 	KW_COL_UUID(struct order_line, order_id),
 	KW_COL_TEXT(struct order_line, line_id),
-	KW_COL_TEXT(struct order_line, sku),
 	KW_COL_TEXT(struct order_line, title),
 	KW_COL_I64(struct order_line, quantity),
 	KW_COL_I64(struct order_line, price),
@@ -133,7 +132,6 @@ static const struct kw_col line_cols[] = {
 static const struct kw_col loaded_line_cols[] = {
 	KW_COL_UUID(struct order_line, order_id),
 	KW_COL_TEXT(struct order_line, line_id),
-	KW_COL_TEXT(struct order_line, sku),
 	KW_COL_TEXT(struct order_line, title),
 	KW_COL_I64(struct order_line, quantity),
 	KW_COL_I64(struct order_line, price),

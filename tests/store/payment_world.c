@@ -212,8 +212,8 @@ struct kw_uuid fulfilment_id_of(const char *external_id, int n)
 struct order_received shawls(const char *external_id)
 {
 	static struct received_line lines[] = {
-		{ "b", "STOLE", "Stole", 1, { 5000, "PKR" }, { 0, "PKR" } },
-		{ "a", "SHAWL", "Shawl", 3, { 3335, "PKR" }, { 1001, "PKR" } },
+		{ "b", "Stole", 1, { 5000, "PKR" }, { 0, "PKR" } },
+		{ "a", "Shawl", 3, { 3335, "PKR" }, { 1001, "PKR" } },
 	};
 	return (struct order_received) {
 		.meta = meta_of("karwan.order.received.v1", external_id),

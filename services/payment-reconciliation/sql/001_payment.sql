@@ -38,7 +38,6 @@ CREATE INDEX expectations_waiting ON expectations (opened_at) WHERE channel IS N
 CREATE TABLE order_lines (
 	order_id uuid NOT NULL,
 	line_id text COLLATE "C" NOT NULL,
-	sku text,
 	title text,
 	quantity bigint CHECK (quantity >= 0), -- NULL: a cancellation came before the order
 	price bigint CHECK (price >= 0),
@@ -80,7 +79,6 @@ CREATE TABLE provider_events (
 	first_at timestamptz NOT NULL,
 	PRIMARY KEY (provider, provider_event_id)
 );
-CREATE INDEX provider_events_payment ON provider_events (payment_id);
 
 CREATE TABLE payments (
 	payment_id uuid PRIMARY KEY,
@@ -119,7 +117,7 @@ CREATE TABLE postings (
 	account text NOT NULL CHECK (account IN ('RECEIVABLE', 'CLEARING', 'SUSPENSE', 'UNEARNED', 'MAKER', 'FEE', 'SHIPPING', 'TAX',
 		'DIFFERENCE', 'REFUND_DUE', 'SURPLUS')),
 	party text COLLATE "C" NOT NULL CHECK (party <> ''),
-	currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+	currency text NOT NULL CHECK (octet_length(currency) = 3),
 	minor bigint NOT NULL CHECK (minor <> 0), -- debit above zero, credit below
 	PRIMARY KEY (entity_id, revision, n)
 );
@@ -134,7 +132,7 @@ BEGIN
 	IF FOUND THEN
 		RAISE EXCEPTION 'transaction % of % is off by % %', bad.revision, bad.entity_id, bad.minor, bad.currency USING ERRCODE = 'KW101';
 	END IF;
-	SELECT a.entity_id, a.revision INTO bad FROM added a
+	SELECT a.entity_id, a.revision INTO bad FROM (SELECT DISTINCT entity_id, revision FROM added) a
 		WHERE NOT EXISTS (SELECT FROM transactions t WHERE t.entity_id = a.entity_id AND t.revision = a.revision) LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'postings without their transaction % of %', bad.revision, bad.entity_id USING ERRCODE = 'KW102';
