@@ -90,17 +90,6 @@ static const struct kw_job jobs[] = {
 	{ 0 },
 };
 
-static enum kw_rc verify_karwan(
-	const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err)
-{
-	return karwan_courier.verify(partner, rq, err);
-}
-
-static const struct kw_adapter adapters[] = {
-	{ "karwan", KW_COURIER, verify_karwan, &karwan_courier },
-	{ 0 },
-};
-
 static const struct kw_service courier_dispatch = {
 	.name = "courier-dispatch",
 	.schema = "dispatch",
@@ -112,7 +101,7 @@ static const struct kw_service courier_dispatch = {
 	.routes = routes,
 	.topics = topics,
 	.jobs = jobs,
-	.adapters = adapters,
+	.adapters = dispatch_adapters,
 };
 
 int main(int argc, char **argv)

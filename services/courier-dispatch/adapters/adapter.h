@@ -5,9 +5,7 @@
 #define DISPATCH_ADAPTER_H
 
 #include "fields.h"
-#include "http/client.h"
-#include "http/server.h"
-#include "svc/partners.h"
+#include "svc/svc.h"
 
 /* A courier's word for what happened. */
 struct carrier_word {
@@ -38,15 +36,17 @@ struct courier_adapter {
 	void (*read_cancel)(struct kw_arena *a, const struct kw_call *call, const struct parcel *p,
 		struct answer *ret);
 
-	/* A tracking webhook: its signature, and what it says (courier is filled in by the caller).
-	 */
-	enum kw_rc (*verify)(
-		const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
+	/* What a tracking webhook says (courier is filled in by the caller). */
 	enum kw_rc (*read_tracking)(struct kw_arena *a, struct kw_bytes body,
 		struct tracking_reported *ret, struct kw_err *err);
 };
 
+/* All of them, for the service (list.c); `more` is the struct courier_adapter. */
+extern const struct kw_adapter dispatch_adapters[];
+
 extern const struct courier_adapter karwan_courier;
+enum kw_rc karwan_courier_verify(
+	const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
 
 /* NULL: there is no such adapter. */
 const struct courier_adapter *courier_adapter_find(const char *name);

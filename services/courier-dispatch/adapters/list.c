@@ -3,15 +3,16 @@
 
 #include "adapters/adapter.h"
 
-static const struct courier_adapter *const all[] = {
-	&karwan_courier,
+const struct kw_adapter dispatch_adapters[] = {
+	{ "karwan", KW_COURIER, karwan_courier_verify, &karwan_courier },
+	{ 0 },
 };
 
 const struct courier_adapter *courier_adapter_find(const char *name)
 {
-	for (size_t i = 0; i < KW_LEN(all); i++)
-		if (strcmp(all[i]->name, name) == 0)
-			return all[i];
+	for (const struct kw_adapter *row = dispatch_adapters; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return row->more;
 	return NULL;
 }
 

@@ -268,7 +268,7 @@ static void read_cancel(
 
 /* ---- tracking ---- */
 
-static enum kw_rc verify(
+enum kw_rc karwan_courier_verify(
 	const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err)
 {
 	return kw_verify_standard_webhook(&partner->secrets, kw_request_header(rq, "webhook-id"),
@@ -322,6 +322,5 @@ const struct courier_adapter karwan_courier = {
 	.read_inquiry = read_inquiry,
 	.cancel = cancel,
 	.read_cancel = read_cancel,
-	.verify = verify,
 	.read_tracking = read_tracking,
 };
