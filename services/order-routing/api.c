@@ -284,7 +284,6 @@ static enum kw_rc get_orders(struct kw_request *rq, struct kw_response *rs, stru
 {
 	const char *channel = kw_request_query(rq, "channel");
 	const char *external_id = kw_request_query(rq, "external_id");
-	KW_CLEANUP(kw_buf_done) struct kw_buf text;
 
 	if (!channel || !external_id || !*channel || !*external_id)
 		return kw_fail_code(
@@ -294,6 +293,7 @@ static enum kw_rc get_orders(struct kw_request *rq, struct kw_response *rs, stru
 	enum kw_rc rc = order_json(rq, &id, &one, err);
 	if (rc != KW_OK && rc != KW_NOTHING)
 		return rc;
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
 	kw_buf_init(&text, 16 * 1024 * 1024);
 	kw_buf_str(&text, "{\"orders\":[");
 	if (rc == KW_OK)
