@@ -276,7 +276,10 @@ static enum kw_rc read_attempts(
 }
 
 static const struct kw_stmt find_orders = {
-	"SELECT order_id::text FROM routing.orders UNION SELECT convert_from(key, 'UTF8') FROM routing.dead_letters ORDER BY 1"
+	"SELECT order_id::text FROM routing.orders ORDER BY 1"
+};
+static const struct kw_stmt find_dead_orders = {
+	"SELECT DISTINCT convert_from(key, 'UTF8') FROM routing.dead_letters ORDER BY 1"
 };
 
 static int by_name(const void *a, const void *b)
@@ -311,8 +314,8 @@ enum kw_rc check_attempts(struct findings *f, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct attempt *rows;
-	struct name *orders;
-	size_t n, n_orders, named = 0;
+	struct name *orders, *dead;
+	size_t n, n_orders, n_dead, named = 0;
 	struct kw_pg *pg;
 	enum kw_rc rc;
 
@@ -327,18 +330,21 @@ enum kw_rc check_attempts(struct findings *f, struct kw_err *err)
 	pg = ctl_connect(f->ctl, NULL);
 	rc = kw_pg_fetch(
 		pg, &find_orders, &args, name_cols, sizeof(*orders), &orders, &n_orders, err);
+	if (rc == KW_OK)
+		rc = kw_pg_fetch(pg, &find_dead_orders, &args, name_cols, sizeof(*dead), &dead,
+			&n_dead, err);
 	kw_pg_free(pg);
 	if (rc != KW_OK)
 		return rc;
 	for (size_t i = 0, end; i < n; i = end) {
 		struct name key = { rows[i].order_id.s };
-		bool there = n_orders > 0 &&
-			     bsearch(&key, orders, n_orders, sizeof(*orders), by_name) != NULL;
+		bool there = bsearch(&key, orders, n_orders, sizeof(*orders), by_name) != NULL;
+		bool is_dead_letter = bsearch(&key, dead, n_dead, sizeof(*dead), by_name) != NULL;
 
 		for (end = i + 1; end < n && by_order(&rows[i], &rows[end]) == 0;)
 			end++;
 		named += there;
-		judge(f, &rows[i], end - i, there);
+		judge(f, &rows[i], end - i, there || is_dead_letter);
 	}
 	f->rows += (int64_t)n;
 	if (named < n_orders)

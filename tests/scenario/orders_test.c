@@ -1,4 +1,5 @@
-/* Scenarios 1, 2 and 4: the same order many times, the last shawl, poison; on three replicas of every service. */
+/* Scenarios 1, 2 and 4: the same order many times, the last shawl, poison; on three replicas of
+ * every service. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,43 +11,66 @@
 
 static struct system sys;
 
-#define HUB                                                                                                            \
+#define HUB                                                                                                                                   \
 	"{\"version\":1,\"name\":\"Muzaffarabad hub\",\"region\":\"Azad Kashmir\",\"address\":{\"name\":\"Hub\",\"line1\":\"Upper Chattar\"," \
 	"\"city\":\"Muzaffarabad\",\"country\":\"PK\"}}"
-#define MAKER                                                                                                          \
+#define MAKER                                                                                                                            \
 	"{\"version\":1,\"name\":\"Shabnam Bibi\",\"hub_id\":\"mzd\",\"skills\":[\"sozni\"],\"weekly_capacity\":5,\"state\":\"ACTIVE\"," \
 	"\"national_id\":\"34201-0891231-8\"}"
 #define MONEY "{\"amount\":\"1000.00\",\"currency\":\"PKR\"}"
-#define SOLD(channel, sku) "{\"channel\":\"" channel "\",\"channel_sku\":\"" sku "\",\"state\":\"PUBLISHED\",\"price\":" MONEY "}"
-#define LISTING(sku, kind, quantity)                                                                                   \
-	"{\"version\":1,\"sku\":\"" sku "\",\"title\":\"Shawl\",\"kind\":\"" kind "\",\"maker_id\":\"shabnam\",\"hub_id\":\"mzd\"," \
-	"\"skill\":\"sozni\",\"price\":" MONEY ",\"weight_g\":600,\"quantity\":" quantity ",\"quantity_version\":1,\"state\":\"APPROVED\"," \
-	"\"publications\":[" SOLD("pavilion", sku) "," SOLD("dibs", sku) "," SOLD("ahaan", sku) "]}"
-#define ORDER_OF(id) "(SELECT order_id FROM orders WHERE channel = 'pavilion' AND external_id = '" id "')"
+#define SOLD(channel, sku)                                    \
+	"{\"channel\":\"" channel "\",\"channel_sku\":\"" sku \
+	"\",\"state\":\"PUBLISHED\",\"price\":" MONEY "}"
+#define LISTING(sku, kind, quantity)                                                      \
+	"{\"version\":1,\"sku\":\"" sku "\",\"title\":\"Shawl\",\"kind\":\"" kind         \
+	"\",\"maker_id\":\"shabnam\",\"hub_id\":\"mzd\","                                 \
+	"\"skill\":\"sozni\",\"price\":" MONEY ",\"weight_g\":600,\"quantity\":" quantity \
+	",\"quantity_version\":1,\"state\":\"APPROVED\","                                 \
+	"\"publications\":[" SOLD("pavilion", sku) "," SOLD("dibs", sku) "," SOLD(        \
+		"ahaan", sku) "]}"
+#define ORDER_OF(id) \
+	"(SELECT order_id FROM orders WHERE channel = 'pavilion' AND external_id = '" id "')"
 
 static const struct command same_order_many_times[] = {
 	{ "hub", put("listing-ingestion /v1/hubs/mzd", HUB), .status = 202 },
 	{ "maker", put("listing-ingestion /v1/makers/shabnam", MAKER), .status = 202 },
-	{ "listing", put("listing-ingestion /v1/listings/stocked", LISTING("STOCK-1", "STOCKED", "100")), .status = 202 },
+	{ "listing",
+		put("listing-ingestion /v1/listings/stocked", LISTING("STOCK-1", "STOCKED", "100")),
+		.status = 202 },
 	{ "stock is known", settle() },
 	{ "first", post("pavilion", "ONE", "STOCK-1", 2), .status = 202 },
 	{ "fifty at once", again("first", 50), .status = 202 },
 	{ "later", again("first", 3), .status = 202 },
-	{ "forged", .verb = V_POST, .order = { "pavilion", "FORGED", "STOCK-1", NULL, 1, true }, .status = 401 },
+	{ "forged", .verb = V_POST, .order = { "pavilion", "FORGED", "STOCK-1", NULL, 1, true },
+		.status = 401 },
 	{ "drain", settle() },
-	{ "one order", number("routing", "SELECT count(*) FROM orders WHERE external_id = 'ONE'", 1) },
-	{ "no forged order", number("routing", "SELECT count(*) FROM orders WHERE external_id = 'FORGED'", 0) },
-	{ "one reservation", number("routing", "SELECT count(*) FROM stock_movements WHERE kind = 'RESERVE'", 1) },
-	{ "of two pieces", number("routing", "SELECT allocated::bigint FROM stock WHERE listing_id = 'stocked'", 2) },
-	{ "one event", number("routing", "SELECT count(*) FROM journal WHERE type = 'karwan.order.routed.v1'", 1) },
-	{ "other total", .verb = V_POST, .order = { "pavilion", "ONE", "STOCK-1", "1.00", 2, false }, .status = 409 },
+	{ "one order",
+		number("routing", "SELECT count(*) FROM orders WHERE external_id = 'ONE'", 1) },
+	{ "no forged order",
+		number("routing", "SELECT count(*) FROM orders WHERE external_id = 'FORGED'", 0) },
+	{ "one reservation",
+		number("routing", "SELECT count(*) FROM stock_movements WHERE kind = 'RESERVE'",
+			1) },
+	{ "of two pieces",
+		number("routing",
+			"SELECT allocated::bigint FROM stock WHERE listing_id = 'stocked'", 2) },
+	{ "one event",
+		number("routing",
+			"SELECT count(*) FROM journal WHERE type = 'karwan.order.routed.v1'", 1) },
+	{ "other total", .verb = V_POST,
+		.order = { "pavilion", "ONE", "STOCK-1", "1.00", 2, false }, .status = 409 },
 	{ "drain", settle() },
-	{ "an exception", number("routing", "SELECT count(*) FROM exceptions WHERE kind = 'CONFLICT' AND external_id = 'ONE'", 1) },
-	{ "never an overwrite", number("routing", "SELECT total FROM orders WHERE external_id = 'ONE'", 200000) },
+	{ "an exception",
+		number("routing",
+			"SELECT count(*) FROM exceptions WHERE kind = 'CONFLICT' AND external_id = 'ONE'",
+			1) },
+	{ "never an overwrite",
+		number("routing", "SELECT total FROM orders WHERE external_id = 'ONE'", 200000) },
 	{ "paid", pay("pavilion", "ONE", 200000), .status = 202 },
 	{ "paid again", pay("pavilion", "ONE", 200000), .status = 202 },
 	{ "drain", settle() },
-	{ "delivered", .verb = V_WITHIN, .a = "dispatch", .b = "SELECT count(*) FROM parcels WHERE state = 'DELIVERED'", .n = 1 },
+	{ "delivered", .verb = V_WITHIN, .a = "dispatch",
+		.b = "SELECT count(*) FROM parcels WHERE state = 'DELIVERED'", .n = 1 },
 	{ "drain", settle() },
 	{ "earned", number("payment", "SELECT sum(amount)::bigint FROM earnings", 194000) },
 	{ "her fee", number("payment", "SELECT sum(fee)::bigint FROM earnings", 6000) },
@@ -56,16 +80,25 @@ static const struct command same_order_many_times[] = {
 };
 
 static const struct command last_shawl[] = {
-	{ "shawl", put("listing-ingestion /v1/listings/last", LISTING("LAST-1", "ONE_OF_A_KIND", "1")), .status = 202 },
+	{ "shawl",
+		put("listing-ingestion /v1/listings/last", LISTING("LAST-1", "ONE_OF_A_KIND", "1")),
+		.status = 202 },
 	{ "stock is known", settle() },
 	{ "two hundred at once", many("LAST", "LAST-1", 200), .status = 202 },
 	{ "drain", settle() },
-	{ "one allocated", number("routing", "SELECT sum(allocated)::bigint FROM order_lines WHERE sku = 'LAST-1'", 1) },
-	{ "the others parked", number("routing", "SELECT sum(parked)::bigint FROM order_lines WHERE sku = 'LAST-1'", 199) },
-	{ "with a date", number("routing", "SELECT count(*) FROM parked WHERE auto_cancel_at > now()", 199) },
-	{ "other publications pause", within_5_s("listing",
-		"SELECT count(*) FROM journal j WHERE key = 'last' AND payload NOT LIKE '%PUBLISHED%' "
-		"AND version = (SELECT max(version) FROM journal WHERE key = 'last')", 1) },
+	{ "one allocated",
+		number("routing",
+			"SELECT sum(allocated)::bigint FROM order_lines WHERE sku = 'LAST-1'", 1) },
+	{ "the others parked",
+		number("routing",
+			"SELECT sum(parked)::bigint FROM order_lines WHERE sku = 'LAST-1'", 199) },
+	{ "with a date", number("routing",
+				 "SELECT count(*) FROM parked WHERE auto_cancel_at > now()", 199) },
+	{ "other publications pause",
+		within_5_s("listing",
+			"SELECT count(*) FROM journal j WHERE key = 'last' AND payload NOT LIKE '%PUBLISHED%' "
+			"AND version = (SELECT max(version) FROM journal WHERE key = 'last')",
+			1) },
 	{ "drain", settle() },
 	{ "clean", check_clean() },
 	{ 0 },
@@ -73,16 +106,26 @@ static const struct command last_shawl[] = {
 
 static const struct command poison[] = {
 	{ "before", many("BEFORE", "STOCK-1", 20), .status = 202 },
-	{ "torn", raw("karwan.orders.in torn", "karwan.order.submitted.v1", "{\"order_id\":"), },
-	{ "impossible", raw("karwan.orders.in torn", "karwan.order.cancel_requested.v1",
-		"{\"order_id\":\"6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10\",\"request_id\":\"r\",\"reason\":\"\",\"by\":\"x\"}") },
+	{
+		"torn",
+		raw("karwan.orders.in torn", "karwan.order.submitted.v1", "{\"order_id\":"),
+	},
+	{ "impossible",
+		raw("karwan.orders.in torn", "karwan.order.cancel_requested.v1",
+			"{\"order_id\":\"6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10\",\"request_id\":\"r\",\"reason\":\"\",\"by\":\"x\"}") },
 	{ "unknown type", raw("karwan.orders.in torn", "karwan.order.sung.v1", "{}") },
 	{ "after", many("AFTER", "STOCK-1", 20), .status = 202 },
 	{ "drain", settle() },
 	{ "three dead letters", number("routing", "SELECT count(*) FROM dead_letters", 3) },
-	{ "with their place", number("routing", "SELECT count(*) FROM dead_letters WHERE topic = 'karwan.orders.in' AND attempts > 0 "
-		"AND reason <> '' AND at_offset >= 0", 3) },
-	{ "later orders flow", number("routing", "SELECT count(*) FROM orders WHERE external_id LIKE 'AFTER%' AND state <> 'RECEIVED'", 20) },
+	{ "with their place",
+		number("routing",
+			"SELECT count(*) FROM dead_letters WHERE topic = 'karwan.orders.in' AND attempts > 0 "
+			"AND reason <> '' AND at_offset >= 0",
+			3) },
+	{ "later orders flow",
+		number("routing",
+			"SELECT count(*) FROM orders WHERE external_id LIKE 'AFTER%' AND state <> 'RECEIVED'",
+			20) },
 	{ "list", ctl("dlq list", "order-routing/1") },
 	{ "show", ctl("dlq show order-routing/1", "ce_type=") },
 	{ "dry run", ctl("dlq replay --dry-run order-routing/1", "INVALID"), .status = 1 },
@@ -120,19 +163,21 @@ static void mutants_are_caught(void **state)
 	static const struct {
 		const char *schema, *seed, *mend, *rule;
 	} mutants[] = {
-		{ "routing", "WITH x AS (UPDATE stock SET on_hand = on_hand + 1 WHERE listing_id = 'stocked' RETURNING 1) SELECT count(*) FROM x",
-		  "WITH x AS (UPDATE stock SET on_hand = on_hand - 1 WHERE listing_id = 'stocked' RETURNING 1) SELECT count(*) FROM x", "STOCK_SUM" },
-		{ "routing", "WITH x AS (UPDATE journal SET number = number + 500000 WHERE type = 'karwan.order.parked.v1' AND number = "
-			     "(SELECT max(number) FROM journal j WHERE j.partition = journal.partition AND type = 'karwan.order.parked.v1') RETURNING 1) "
-			     "SELECT (count(*) > 0)::int::bigint FROM x",
-		  "WITH x AS (UPDATE journal SET number = number - 500000 WHERE number > 500000 RETURNING 1) SELECT (count(*) > 0)::int::bigint FROM x",
-		  "JOURNAL_NUMBERS" },
-		{ "dispatch", "WITH x AS (UPDATE journal SET payload = replace(payload, 'Shawl', 'Shaw1') WHERE type = 'karwan.parcel.created.v1' "
-			      "AND key = (SELECT min(key) FROM journal WHERE type = 'karwan.parcel.created.v1') RETURNING 1) SELECT count(*) FROM x",
-		  "WITH x AS (UPDATE journal SET payload = replace(payload, 'Shaw1', 'Shawl') WHERE payload LIKE '%Shaw1%' RETURNING 1) SELECT count(*) FROM x",
-		  "TOPIC_IS_JOURNAL" },
-		{ "routing", "WITH x AS (DELETE FROM orders WHERE external_id = 'AFTER-1' RETURNING 1) SELECT count(*) FROM x", NULL,
-		  "MESSAGE_HAS_OUTCOME" },
+		{ "routing",
+			"WITH x AS (UPDATE stock SET on_hand = on_hand + 1 WHERE listing_id = 'stocked' RETURNING 1) SELECT count(*) FROM x",
+			"WITH x AS (UPDATE stock SET on_hand = on_hand - 1 WHERE listing_id = 'stocked' RETURNING 1) SELECT count(*) FROM x",
+			"STOCK_SUM" },
+		{ "dispatch",
+			"WITH x AS (UPDATE journal SET payload = replace(payload, 'Shawl', 'Shaw1') WHERE type = 'karwan.parcel.created.v1' "
+			"AND key = (SELECT min(key) FROM journal WHERE type = 'karwan.parcel.created.v1') RETURNING 1) SELECT count(*) FROM x",
+			"WITH x AS (UPDATE journal SET payload = replace(payload, 'Shaw1', 'Shawl') WHERE payload LIKE '%Shaw1%' RETURNING 1) SELECT count(*) FROM x",
+			"TOPIC_IS_JOURNAL" },
+		{ "routing",
+			"WITH x AS (DELETE FROM journal WHERE partition = 3 AND number = 1 RETURNING 1) SELECT count(*) FROM x",
+			NULL, "JOURNAL_NUMBERS" },
+		{ "routing",
+			"WITH x AS (DELETE FROM orders WHERE external_id = 'AFTER-1' RETURNING 1) SELECT count(*) FROM x",
+			NULL, "MESSAGE_HAS_OUTCOME" },
 	};
 
 	(void)state;
@@ -143,9 +188,11 @@ static void mutants_are_caught(void **state)
 		assert_int_equal(system_number(&sys, mutants[i].schema, mutants[i].seed), 1);
 		code = system_ctl(&sys, &output, (const char *const[]) { "check", NULL });
 		if (code != 1 || !strstr(output, mutants[i].rule))
-			fail_msg("the mutant of %s was not caught: %d\n%s", mutants[i].rule, code, output);
+			fail_msg("the mutant of %s was not caught: %d\n%s", mutants[i].rule, code,
+				output);
 		if (mutants[i].mend)
-			assert_int_equal(system_number(&sys, mutants[i].schema, mutants[i].mend), 1);
+			assert_int_equal(
+				system_number(&sys, mutants[i].schema, mutants[i].mend), 1);
 	}
 }
 

@@ -24,11 +24,13 @@ static void expect_statuses(const struct command *c, const struct kw_call *calls
 {
 	for (size_t i = 0; i < n; i++)
 		if (calls[i].rc != KW_OK || calls[i].status != c->status)
-			fail_msg("%s: answer %zu is %s %d, not %d: %.*s", c->label, i, kw_rc_name(calls[i].rc), calls[i].status, c->status,
+			fail_msg("%s: answer %zu is %s %d, not %d: %.*s", c->label, i,
+				kw_rc_name(calls[i].rc), calls[i].status, c->status,
 				(int)calls[i].answer.n, (const char *)calls[i].answer.p);
 }
 
-static void run_orders(struct system *s, const struct command *c, const struct order *orders, size_t n)
+static void run_orders(
+	struct system *s, const struct command *c, const struct order *orders, size_t n)
 {
 	struct kw_call *calls = kw_new(s->arena, struct kw_call, n);
 
@@ -53,7 +55,9 @@ static void run_many(struct system *s, const struct command *c)
 	struct order *orders = kw_new(s->arena, struct order, (size_t)c->n);
 
 	for (int64_t i = 0; i < c->n; i++)
-		orders[i] = (struct order) { .channel = channels[i % 3], .sku = c->b, .quantity = 1,
+		orders[i] = (struct order) { .channel = channels[i % 3],
+			.sku = c->b,
+			.quantity = 1,
 			.external_id = kw_arena_printf(s->arena, "%s-%lld", c->a, (long long)i) };
 	run_orders(s, c, orders, (size_t)c->n);
 }
@@ -71,7 +75,8 @@ static void run_raw(struct system *s, const struct command *c)
 		if (sscanf(line, "KARWAN_KAFKA_BROKERS=%63s", brokers) == 1)
 			break;
 	fclose(file);
-	kt_send(brokers, topic, kw_partition_of((struct kw_bytes) { key, strlen(key) }, 12), key, c->b, c->c);
+	kt_send(brokers, topic, kw_partition_of((struct kw_bytes) { key, strlen(key) }, 12), key,
+		c->b, c->c);
 }
 
 static void run_ctl(struct system *s, const struct command *c)
@@ -81,11 +86,13 @@ static void run_ctl(struct system *s, const struct command *c)
 	size_t n = 0;
 	int code;
 
-	for (char *word = strtok_r(words, " ", &save); word && n < 15; word = strtok_r(NULL, " ", &save))
+	for (char *word = strtok_r(words, " ", &save); word && n < 15;
+		word = strtok_r(NULL, " ", &save))
 		argv[n++] = word;
 	code = system_ctl(s, &output, argv);
 	if (code != c->status || !strstr(output, c->c))
-		fail_msg("%s: karwanctl %s: %d, not %d, or without '%s':\n%s", c->label, c->a, code, c->status, c->c, output);
+		fail_msg("%s: karwanctl %s: %d, not %d, or without '%s':\n%s", c->label, c->a, code,
+			c->status, c->c, output);
 }
 
 static void expect_number(struct system *s, const struct command *c, int64_t wait_us)
@@ -96,7 +103,8 @@ static void expect_number(struct system *s, const struct command *c, int64_t wai
 		value = system_number(s, c->a, c->b);
 	while (value != c->n && kw_monotonic_us() < until);
 	if (value != c->n)
-		fail_msg("%s: %s is %lld, not %lld", c->label, c->b, (long long)value, (long long)c->n);
+		fail_msg("%s: %s is %lld, not %lld", c->label, c->b, (long long)value,
+			(long long)c->n);
 }
 
 static void run_one(struct system *s, const struct command *commands, const struct command *c)
@@ -107,7 +115,8 @@ static void run_one(struct system *s, const struct command *commands, const stru
 	switch (c->verb) {
 	case V_PUT:
 		assert_int_equal(sscanf(c->a, "%63s %n", service, &path), 1);
-		(void)system_call(s, system_operator_call(s, "PUT", service, c->a + path, c->b), c->status);
+		(void)system_call(
+			s, system_operator_call(s, "PUT", service, c->a + path, c->b), c->status);
 		break;
 	case V_POST:
 		run_orders(s, c, &c->order, 1);

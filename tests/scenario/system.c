@@ -16,8 +16,8 @@
 #include "core/log.h"
 #include "http/crypto.h"
 #include "http/signature.h"
-#include "json/json.h"
 #include "pg/pg.h"
+#include "json/json.h"
 
 #define PRICE "1000.00"
 #define WAIT_US (120 * KW_US_PER_S)
@@ -78,13 +78,16 @@ static void verb(struct system *s, const char *verb_name, const char *argument)
 	const char *script = kw_arena_printf(s->arena, "%s/system", kt_need("TEST_SERVERS_DIR"));
 
 	setenv("BIN", kt_need("TEST_BIN_DIR"), 1);
-	if (kt_run((const char *const[]) { script, s->dir, verb_name, argument, NULL }, kw_arena_printf(s->arena, "%s.verbs", s->dir)) != 0)
+	if (kt_run((const char *const[]) { script, s->dir, verb_name, argument, NULL },
+		    kw_arena_printf(s->arena, "%s.verbs", s->dir)) != 0)
 		fail_msg("system %s %s: see %s.verbs", verb_name, argument ? argument : "", s->dir);
 }
 
 void system_up(struct system *s, const char *name, int replicas)
 {
-	*s = (struct system) { .replicas = replicas, .arena = kw_arena_new((size_t)4096 * 1024 * 1024), .client = kw_client_new(true) };
+	*s = (struct system) { .replicas = replicas,
+		.arena = kw_arena_new((size_t)4096 * 1024 * 1024),
+		.client = kw_client_new(true) };
 	kw_log_init("scenario", KW_ERROR);
 	kw_json_init();
 	snprintf(s->dir, sizeof(s->dir), "%s/%s", kt_need("TEST_RUN_DIR"), kt_unique(name));
@@ -98,10 +101,12 @@ static void look_for_errors(struct system *s, const char *const *expected)
 	char line[4096];
 	FILE *file;
 
-	(void)kt_run((const char *const[]) { "sh", "-c",
-			     kw_arena_printf(s->arena,
-				     "grep -hE '\"level\":\"error\"|ERROR: (Address|Leak|Undefined)|runtime error|assertion failed' %s/logs/*.log*", s->dir),
-			     NULL },
+	(void)kt_run(
+		(const char *const[]) { "sh", "-c",
+			kw_arena_printf(s->arena,
+				"grep -hE '\"level\":\"error\"|ERROR: (Address|Leak|Undefined)|runtime error|assertion failed' %s/logs/*.log*",
+				s->dir),
+			NULL },
 		logs);
 	file = fopen(logs, "r");
 	while (file && fgets(line, sizeof(line), file)) {
@@ -120,7 +125,9 @@ void system_down(struct system *s, const char *const *expected_errors)
 {
 	verb(s, "down", NULL);
 	look_for_errors(s, expected_errors);
-	(void)kt_run((const char *const[]) { "sh", "-c", kw_arena_printf(s->arena, "rm -rf \"$(realpath %s/data)\" %s %s.verbs", s->dir, s->dir, s->dir),
+	(void)kt_run((const char *const[]) { "sh", "-c",
+			     kw_arena_printf(s->arena, "rm -rf \"$(realpath %s/data)\" %s %s.verbs",
+				     s->dir, s->dir, s->dir),
 			     NULL },
 		NULL);
 	kw_client_free(s->client);
@@ -153,22 +160,26 @@ void system_start(struct system *s, const char *name)
 static bool is_ready(struct system *s, const char *service, int replica)
 {
 	const char *name = kw_arena_printf(s->arena, "%s-admin", replica_name(s, service, replica));
-	struct kw_call call = { .method = "GET", .url = kw_arena_printf(s->arena, "http://127.0.0.1:%d/readyz", port_of(s, name)) };
+	struct kw_call call = { .method = "GET",
+		.url = kw_arena_printf(s->arena, "http://127.0.0.1:%d/readyz", port_of(s, name)) };
 
 	kw_client_run(s->client, s->arena, &call, 1, 3000, 65536);
-	return call.rc == KW_OK && call.status == 200 && memmem(call.answer.p, call.answer.n, "\"assigned\":true", 15);
+	return call.rc == KW_OK && call.status == 200 &&
+	       memmem(call.answer.p, call.answer.n, "\"assigned\":true", 15);
 }
 
 void system_wait_ready(struct system *s)
 {
-	static const char *const services[] = { "listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch" };
+	static const char *const services[] = { "listing-ingestion", "order-routing",
+		"payment-reconciliation", "courier-dispatch" };
 	int64_t until = kw_monotonic_us() + WAIT_US;
 
 	for (size_t i = 0; i < KW_LEN(services); i++)
 		for (int k = 1; k <= s->replicas; k++)
 			while (!is_ready(s, services[i], k))
 				if (kw_monotonic_us() > until)
-					fail_msg("%s.%d does not become ready (%s/logs)", services[i], k, s->dir);
+					fail_msg("%s.%d does not become ready (%s/logs)",
+						services[i], k, s->dir);
 }
 
 /* ---- calls ---- */
@@ -202,53 +213,69 @@ struct kw_call system_order_call(struct system *s, const struct order *order, in
 		"\"line1\":\"House 12, Street 4, near the water tank\",\"city\":\"Lahore\",\"postcode\":\"54000\",\"country\":\"PK\"},"
 		"\"lines\":[{\"line_id\":\"1\",\"sku\":\"%s\",\"title\":\"Shawl\",\"quantity\":%" PRId64
 		",\"price\":{\"amount\":\"" PRICE "\",\"currency\":\"PKR\"}}]}}",
-		now, order->external_id, order->total ? order->total : total, order->sku, order->quantity);
+		now, order->external_id, order->total ? order->total : total, order->sku,
+		order->quantity);
 	struct kw_bytes bytes = { body, strlen(body) };
 	const char *id = kw_arena_printf(s->arena, "msg_%u", ++s->sent);
-	const char *key = order->forged ? "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhpcyBjaGFubmVsISE=" : secret(s, order->channel);
+	const char *key = order->forged ? "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhpcyBjaGFubmVsISE="
+					: secret(s, order->channel);
 	kw_time at = kw_now(&kw_clock_system);
 
-	if (kw_sign_standard_webhook(s->arena, (struct kw_bytes) { key, strlen(key) }, id, at, bytes, &signature, &err) != KW_OK)
+	if (kw_sign_standard_webhook(s->arena, (struct kw_bytes) { key, strlen(key) }, id, at,
+		    bytes, &signature, &err) != KW_OK)
 		fail_msg("%s", err.reason);
 	return (struct kw_call) {
 		.method = "POST",
 		.url = kw_arena_printf(s->arena, "http://127.0.0.1:%d/v1/channels/%s/orders",
 			port_of(s, replica_name(s, "order-routing", replica)), order->channel),
 		.headers = headers(s, kw_arena_printf(s->arena, "webhook-id: %s", id),
-			kw_arena_printf(s->arena, "webhook-timestamp: %" PRId64, (int64_t)(at / KW_US_PER_S)),
+			kw_arena_printf(s->arena, "webhook-timestamp: %" PRId64,
+				(int64_t)(at / KW_US_PER_S)),
 			kw_arena_printf(s->arena, "webhook-signature: %s", signature)),
 		.body = bytes,
 	};
 }
 
-struct kw_call system_payment_call(struct system *s, const char *channel, const char *external_id, int64_t minor)
+struct kw_call system_payment_call(
+	struct system *s, const char *channel, const char *external_id, int64_t minor)
 {
 	const char *key = secret(s, "stripe-demo");
 	const char *body = kw_arena_printf(s->arena,
 		"{\"id\":\"evt_%s_%s\",\"object\":\"event\",\"type\":\"payment_intent.succeeded\",\"created\":1768040000,\"data\":{\"object\":"
-		"{\"id\":\"pi_%s_%s\",\"object\":\"payment_intent\",\"amount\":%" PRId64 ",\"amount_received\":%" PRId64
+		"{\"id\":\"pi_%s_%s\",\"object\":\"payment_intent\",\"amount\":%" PRId64
+		",\"amount_received\":%" PRId64
 		",\"currency\":\"pkr\",\"metadata\":{\"channel\":\"%s\",\"order_id\":\"%s\"}}}}",
 		channel, external_id, channel, external_id, minor, minor, channel, external_id);
-	const char *t = kw_arena_printf(s->arena, "%" PRId64, (int64_t)(kw_now(&kw_clock_system) / KW_US_PER_S));
+	const char *t = kw_arena_printf(
+		s->arena, "%" PRId64, (int64_t)(kw_now(&kw_clock_system) / KW_US_PER_S));
 	struct kw_bytes parts[] = { { t, strlen(t) }, { ".", 1 }, { body, strlen(body) } };
 	uint8_t mac[KW_SHA256_SIZE];
 
 	kw_hmac_sha256((struct kw_bytes) { key, strlen(key) }, parts, 3, mac);
 	return (struct kw_call) {
 		.method = "POST",
-		.url = kw_arena_printf(s->arena, "http://127.0.0.1:%d/v1/providers/stripe-demo/events", port_of(s, "payment-reconciliation")),
+		.url = kw_arena_printf(s->arena,
+			"http://127.0.0.1:%d/v1/providers/stripe-demo/events",
+			port_of(s, "payment-reconciliation")),
 		.headers = headers(s,
-			kw_arena_printf(s->arena, "Stripe-Signature: t=%s,v1=%s", t, kw_hex(s->arena, (struct kw_bytes) { mac, sizeof(mac) })), NULL, NULL),
+			kw_arena_printf(s->arena, "Stripe-Signature: t=%s,v1=%s", t,
+				kw_hex(s->arena, (struct kw_bytes) { mac, sizeof(mac) })),
+			NULL, NULL),
 		.body = { body, strlen(body) },
 	};
 }
 
-struct kw_call system_operator_call(struct system *s, const char *method, const char *service, const char *path, const char *body)
+struct kw_call system_operator_call(struct system *s, const char *method, const char *service,
+	const char *path, const char *body)
 {
 	return (struct kw_call) {
 		.method = method,
-		.url = kw_arena_printf(s->arena, "http://127.0.0.1:%d%s", port_of(s, service), path),
-		.headers = headers(s, kw_arena_printf(s->arena, "Authorization: Bearer %s", secret(s, "operator")), NULL, NULL),
+		.url = kw_arena_printf(
+			s->arena, "http://127.0.0.1:%d%s", port_of(s, service), path),
+		.headers = headers(s,
+			kw_arena_printf(
+				s->arena, "Authorization: Bearer %s", secret(s, "operator")),
+			NULL, NULL),
 		.body = { body, body ? strlen(body) : 0 },
 	};
 }
@@ -260,8 +287,11 @@ void system_run(struct system *s, struct kw_call *calls, const struct order *ord
 	assert_non_null(file);
 	kw_client_run(s->client, s->arena, calls, n, 20000, 1024 * 1024);
 	for (size_t i = 0; orders && i < n; i++)
-		fprintf(file, "{\"channel\":\"%s\",\"external_id\":\"%s\",\"kind\":\"CREATED\",\"forged\":%s,\"status\":%d}\n", orders[i].channel,
-			orders[i].external_id, orders[i].forged ? "true" : "false", calls[i].rc == KW_OK ? calls[i].status : 0);
+		fprintf(file,
+			"{\"channel\":\"%s\",\"external_id\":\"%s\",\"kind\":\"CREATED\",\"forged\":%s,\"status\":%d}\n",
+			orders[i].channel, orders[i].external_id,
+			orders[i].forged ? "true" : "false",
+			calls[i].rc == KW_OK ? calls[i].status : 0);
 	fclose(file);
 }
 
@@ -269,7 +299,8 @@ const char *system_call(struct system *s, struct kw_call call, int status)
 {
 	system_run(s, &call, NULL, 1);
 	if (call.rc != KW_OK || call.status != status)
-		fail_msg("%s %s: %s %d, not %d: %.*s %s", call.method, call.url, kw_rc_name(call.rc), call.status, status, (int)call.answer.n,
+		fail_msg("%s %s: %s %d, not %d: %.*s %s", call.method, call.url,
+			kw_rc_name(call.rc), call.status, status, (int)call.answer.n,
 			(const char *)call.answer.p, call.err.reason);
 	return kw_arena_strn(s->arena, call.answer.n ? call.answer.p : "", call.answer.n);
 }
@@ -284,7 +315,8 @@ int64_t system_number(struct system *s, const char *schema, const char *sql)
 {
 	static const struct kw_col cols[] = { KW_COL_I64(struct number, value), KW_COL_END };
 	struct kw_pg *pg = kw_pg_new(&(struct kw_pg_config) {
-		.dsn = kw_arena_printf(s->arena, "postgresql://postgres@127.0.0.1:%d/karwan?passfile=%s/data/postgres/superuser.pgpass",
+		.dsn = kw_arena_printf(s->arena,
+			"postgresql://postgres@127.0.0.1:%d/karwan?passfile=%s/data/postgres/superuser.pgpass",
 			port_of(s, "postgres"), s->dir),
 		.schema = schema,
 		.application = "scenario",
@@ -303,12 +335,15 @@ int64_t system_number(struct system *s, const char *schema, const char *sql)
 int system_ctl(struct system *s, const char **ret_output, const char *const *words)
 {
 	const char *output = kw_arena_printf(s->arena, "%s/ctl.%u", s->dir, ++s->sent);
-	const char *argv[20] = { kw_arena_printf(s->arena, "%s/karwanctl", kt_need("TEST_BIN_DIR")) };
+	const char *argv[20] = { kw_arena_printf(
+		s->arena, "%s/karwanctl", kt_need("TEST_BIN_DIR")) };
 	const char *env[] = {
-		kw_arena_printf(s->arena, "KARWAN_POSTGRES_DSN=postgresql://karwan_operator@127.0.0.1:%d/karwan?passfile=%s/secrets/pgpass",
+		kw_arena_printf(s->arena,
+			"KARWAN_POSTGRES_DSN=postgresql://karwan_operator@127.0.0.1:%d/karwan?passfile=%s/secrets/pgpass",
 			port_of(s, "postgres"), s->dir),
 		kw_arena_printf(s->arena, "KARWAN_KAFKA_BROKERS=127.0.0.1:%d", port_of(s, "kafka")),
-		kw_arena_printf(s->arena, "KARWAN_TOPICS_FILE=%s/schemas/topics.json", KW_SOURCE_DIR),
+		kw_arena_printf(
+			s->arena, "KARWAN_TOPICS_FILE=%s/schemas/topics.json", KW_SOURCE_DIR),
 		"PATH=/usr/bin:/bin",
 		NULL,
 	};
@@ -336,7 +371,8 @@ void system_settle(struct system *s)
 void system_check(struct system *s)
 {
 	const char *output;
-	int code = system_ctl(s, &output, (const char *const[]) { "check", "--attempts", s->attempts, NULL });
+	int code = system_ctl(
+		s, &output, (const char *const[]) { "check", "--attempts", s->attempts, NULL });
 
 	if (code != 0)
 		fail_msg("check: %d (%s)\n%s", code, s->dir, output);
