@@ -11,6 +11,7 @@
 #include "rules.h"
 #include "store.h"
 #include "svc/svc.h"
+#include "json/json.h"
 
 #define CACHE_TTL_S 60
 #define PAGE_MAX 100
@@ -109,14 +110,39 @@ struct find {
 	struct kw_request *rq;
 	const char *kind;
 	struct kept kept;
+	int64_t available;
 };
 
 static enum kw_rc find_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct find *find = ctx;
 
-	return store_find_record(
-		pg, find->rq->arena, find->kind, find->rq->params[0], &find->kept, err);
+	return store_find_record(pg, find->rq->arena, find->kind, find->rq->params[0], &find->kept,
+		&find->available, err);
+}
+
+/* What is kept, without what is only for us: as a maker may be shown, as a listing's publications
+ * stand now. */
+static enum kw_rc show(
+	struct kw_request *rq, const struct find *find, struct kw_response *rs, struct kw_err *err)
+{
+	const char *body = find->kept.body;
+	struct maker maker = { 0 };
+	struct listing listing = { 0 };
+
+	if (strcmp(find->kind, "maker") == 0) {
+		KW_TRY(kw_json_decode(
+			maker_kept_fields, body, strlen(body), rq->arena, &maker, err));
+		return kw_svc_reply(rq, rs, maker_shown_fields, &maker, err);
+	}
+	if (strcmp(find->kind, "listing") == 0) {
+		KW_TRY(kw_json_decode(
+			listing_body_fields, body, strlen(body), rq->arena, &listing, err));
+		listing.publications = pause_publications(rq->arena, &listing, find->available);
+		return kw_svc_reply(rq, rs, listing_body_fields, &listing, err);
+	}
+	rs->body = (struct kw_bytes) { body, strlen(body) };
+	return KW_OK;
 }
 
 static enum kw_rc get_record(
@@ -130,7 +156,7 @@ static enum kw_rc get_record(
 	if (kw_cache_get(cache, key, rq->arena, &rs->body, &version) == KW_OK)
 		return KW_OK;
 	KW_TRY(kw_svc_read(rq, find_tx, &find, err));
-	rs->body = (struct kw_bytes) { find.kept.body, strlen(find.kept.body) };
+	KW_TRY(show(rq, &find, rs, err));
 	kw_cache_put(cache, key, rs->body, find.kept.version, CACHE_TTL_S);
 	return KW_OK;
 }

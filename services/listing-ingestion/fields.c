@@ -34,9 +34,14 @@ static const struct kw_field sealed_fields[] = {
 	KW_END,
 };
 
-/* As it is kept and shown: the ciphertext lies in a table of its own. */
+/* As it is kept: the ciphertext lies in a table of its own. */
 static const struct kw_field masked_fields[] = {
 	KW_STR(struct sealed_id, hash, KW_REQUIRED, 64, 64),
+	KW_STR(struct sealed_id, masked, KW_REQUIRED, 15, 15),
+	KW_END,
+};
+
+static const struct kw_field shown_fields[] = {
 	KW_STR(struct sealed_id, masked, KW_REQUIRED, 15, 15),
 	KW_END,
 };
@@ -142,7 +147,13 @@ const struct kw_field hub_body_fields[] = { HUB(struct hub, , KW_OPTIONAL),
 	HUB_PRIVATE(struct hub, ), KW_END };
 const struct kw_field listing_body_fields[] = { LISTING(struct listing, , KW_OPTIONAL), KW_END };
 
-/* What is kept of a maker, and shown. */
+/* What is shown of a maker, and what is kept: the hash is for look-up alone. */
+const struct kw_field maker_shown_fields[] = {
+	MAKER(struct maker, , KW_REQUIRED),
+	MAKER_PRIVATE(struct maker, ),
+	KW_OBJECT(struct maker, national_id, KW_OPTIONAL, struct sealed_id, shown_fields),
+	KW_END,
+};
 const struct kw_field maker_kept_fields[] = {
 	MAKER(struct maker, , KW_REQUIRED),
 	MAKER_PRIVATE(struct maker, ),

@@ -52,7 +52,7 @@ extern const struct kw_field maker_put_fields[], hub_put_fields[], listing_put_f
 	depleted_fields[];
 extern const struct kw_field maker_changed_fields[], hub_changed_fields[], listing_changed_fields[];
 extern const struct kw_field maker_body_fields[], hub_body_fields[], listing_body_fields[],
-	maker_kept_fields[];
+	maker_kept_fields[], maker_shown_fields[];
 extern const struct kw_field exception_list_fields[];
 extern const struct kw_contract_row listing_contract[];
 

@@ -45,7 +45,9 @@ const struct kw_stmt listing_stmts[] = {
 		      "WITH ORDINALITY AS u(listing_id, available, stock_version, n) ORDER BY listing_id, n DESC) i "
 		      "WHERE a.listing_id = i.listing_id" },
 	[FIND_AVAILABILITY] = { "SELECT listing_id, available, stock_version FROM availability WHERE listing_id = ANY ($1::text[])" },
-	[FIND_RECORD] = { "SELECT id, entity, source_version, version, state, subkind, body FROM records WHERE kind = $1::text AND id = $2::text" },
+	[FIND_RECORD] = { "SELECT r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, "
+			  "coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
+			  "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
 	[LIST_EXCEPTIONS] = { "SELECT exception_id, kind, state, entity_kind, entity_id, source_version, reason, owner, opened_at FROM exceptions "
 			      "WHERE ($1::text IS NULL OR kind = $1::text) AND ($2::text IS NULL OR state = $2::text) "
 			      "AND ($3::uuid IS NULL OR (opened_at, exception_id) > "
@@ -209,15 +211,36 @@ enum kw_rc store_find_availability(struct kw_batch *b, const struct id_row *ids,
 		sizeof(**ret), ret, ret_n, err);
 }
 
+struct found {
+	struct kept kept;
+	int64_t available;
+};
+
+static const struct kw_col found_cols[] = {
+	KW_COL_TEXT(struct found, kept.id),
+	KW_COL_UUID(struct found, kept.entity),
+	KW_COL_I64(struct found, kept.source_version),
+	KW_COL_I64(struct found, kept.version),
+	KW_COL_INT(struct found, kept.state),
+	KW_COL_INT(struct found, kept.kind),
+	KW_COL_TEXT(struct found, kept.body),
+	KW_COL_I64(struct found, available),
+	KW_COL_END,
+};
+
 enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
-	struct kept *ret, struct kw_err *err)
+	struct kept *ret, int64_t *ret_available, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(a);
+	struct found found;
 
 	kw_args_text(&args, kind);
 	kw_args_text(&args, id);
-	return kw_pg_fetch_one(
-		pg, &listing_stmts[FIND_RECORD], &args, kept_cols, sizeof(*ret), ret, err);
+	KW_TRY(kw_pg_fetch_one(
+		pg, &listing_stmts[FIND_RECORD], &args, found_cols, sizeof(found), &found, err));
+	*ret = found.kept;
+	*ret_available = found.available;
+	return KW_OK;
 }
 
 static const struct kw_col exception_cols[] = {

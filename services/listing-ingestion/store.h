@@ -55,9 +55,10 @@ enum kw_rc store_recount(
 enum kw_rc store_find_availability(struct kw_batch *b, const struct id_row *ids, size_t n,
 	struct depletion **ret, size_t *ret_n, struct kw_err *err);
 
-/* API reads. NOTHING: not there. */
+/* API reads. NOTHING: not there. available: what routing says of a listing's stock, INT64_MAX where
+ * it said nothing. */
 enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
-	struct kept *ret, struct kw_err *err);
+	struct kept *ret, int64_t *ret_available, struct kw_err *err);
 enum kw_rc store_list_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
 	const char *state, const char *after, int limit, struct exception_list *ret,
 	struct kw_err *err);
