@@ -7,13 +7,17 @@
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define MAX_TOPICS 100
 #define MAX_PARTITIONS 1000
+#define FIRST_SOCKETS 256 /* the cluster's listening socket is among the first */
 #define EX_CONFIG 78
 
 static int fail(const char *what, const char *why)
@@ -66,6 +70,21 @@ static int write_bootstrap(const char *path, const char *servers)
 	return 0;
 }
 
+/* Small answers leave at once. Without it a second answer waits for the client's acknowledgement of
+ * the first, which comes 40 ms later (Nagle and delayed ACK): in every hop of the demo, and in
+ * every request for watermarks. The mock cluster has no switch for it; on Linux, what is accepted
+ * has the options of the socket that listens. */
+static void answer_at_once(void)
+{
+	int on = 1;
+	for (int fd = 0; fd < FIRST_SOCKETS; fd++) {
+		int listens = 0;
+		socklen_t size = sizeof(listens);
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	}
+}
+
 static int serve(rd_kafka_mock_cluster_t *cluster, const char *topics, const char *bootstrap)
 {
 	sigset_t stop;
@@ -76,6 +95,7 @@ static int serve(rd_kafka_mock_cluster_t *cluster, const char *topics, const cha
 #ifdef HAVE_MOCK_REBALANCE_DELAY
 	rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0);
 #endif
+	answer_at_once();
 	const char *servers = rd_kafka_mock_cluster_bootstraps(cluster);
 	if (make_topics(cluster, topics) < 0)
 		return EX_CONFIG;
