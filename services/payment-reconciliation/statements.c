@@ -12,6 +12,9 @@
 	"disputed"
 
 const struct kw_stmt payment_stmts[N_STMTS] = {
+	[COUNT_ORDERS] = {
+		"SELECT count(*) FROM expectations WHERE order_id = ANY ($1::uuid[])",
+	},
 	[LOCK_ORDERS] = {
 		"SELECT "
 		ORDER_COLUMNS

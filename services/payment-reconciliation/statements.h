@@ -6,6 +6,7 @@
 #include "pg/pg.h"
 
 enum {
+	COUNT_ORDERS,
 	LOCK_ORDERS,
 	MAKE_ORDERS,
 	INSERT_ORDERS,

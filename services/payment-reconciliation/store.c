@@ -44,41 +44,32 @@ static int by_order(const void *left, const void *right)
 		((const struct expectation *)right)->order_id.s);
 }
 
+struct count {
+	int64_t n;
+};
+static const struct kw_col count_cols[] = { KW_COL_I64(struct count, n), KW_COL_END };
+
+/* One pass in order of the ids, whichever it is: rows that are there first and absent ones later
+ * would meet head on with another that makes one of these and waits for one of those. Where all are
+ * there nothing is written. */
 enum kw_rc store_lock_orders(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
 	struct expectation **ret, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(b->arena);
-	struct expectation *found, *made;
-	size_t n_found, n_made, n_absent = 0;
+	struct count there;
+	size_t n_locked;
 
 	kw_args_rows(&args, id_cols, ids, n, sizeof(*ids));
-	KW_TRY(kw_pg_fetch(b->pg, STMT(LOCK_ORDERS), &args, order_cols, sizeof(*found), &found,
-		&n_found, err));
-	if (n_found == n) {
-		*ret = found;
-		return KW_OK;
-	}
-	struct kw_uuid *absent = kw_new(b->arena, struct kw_uuid, n - n_found);
-	for (size_t i = 0, f = 0; i < n; i++) {
-		if (f < n_found && strcmp(found[f].order_id.s, ids[i].s) == 0)
-			f++;
-		else
-			absent[n_absent++] = ids[i];
-	}
-	kw_assert(n_absent == n - n_found);
-	args = kw_args_of(b->arena);
-	kw_args_rows(&args, id_cols, absent, n_absent, sizeof(*absent));
-	kw_args_time(&args, b->now);
-	KW_TRY(kw_pg_fetch(
-		b->pg, STMT(MAKE_ORDERS), &args, order_cols, sizeof(*made), &made, &n_made, err));
-	if (n_made != n_absent)
-		return kw_fail(
-			err, KW_FATAL, "%zu of %zu expectations were made", n_made, n_absent);
-	struct expectation *all = kw_new(b->arena, struct expectation, n);
-	memcpy(all, found, n_found * sizeof(*all));
-	memcpy(all + n_found, made, n_made * sizeof(*all));
-	qsort(all, n, sizeof(*all), by_order);
-	*ret = all;
+	KW_TRY(kw_pg_fetch_one(
+		b->pg, STMT(COUNT_ORDERS), &args, count_cols, sizeof(there), &there, err));
+	bool all = there.n == (int64_t)n;
+	if (!all)
+		kw_args_time(&args, b->now);
+	KW_TRY(kw_pg_fetch(b->pg, all ? STMT(LOCK_ORDERS) : STMT(MAKE_ORDERS), &args, order_cols,
+		sizeof(**ret), ret, &n_locked, err));
+	if (n_locked != n)
+		return kw_fail(err, KW_FATAL, "%zu of %zu expectations were locked", n_locked, n);
+	qsort(*ret, n, sizeof(**ret), by_order);
 	return KW_OK;
 }
 
