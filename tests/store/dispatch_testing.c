@@ -26,7 +26,6 @@ static char dsn[1024], service_dsn[1024];
 static struct kw_topic topic = { "karwan.dispatch.events", 12, -1, "events" };
 static struct kw_topics topics = { &topic, 1 };
 
-#define SECRET "whsec_dGhlIHNlY3JldCBvZiBhIGNvdXJpZXIsIDMyIGJ5dGU="
 static const struct kw_rate rates_a[] = { { "PK", 30000, { 25000, "PKR" }, true } };
 static const struct kw_rate rates_b[] = { { "PK", 30000, { 40000, "PKR" }, false } };
 static struct kw_partner couriers[] = {
@@ -35,13 +34,13 @@ static struct kw_partner couriers[] = {
 		.rates = rates_a,
 		.n_rates = 1,
 		.kind = KW_COURIER,
-		.secrets = { { { SECRET, sizeof(SECRET) - 1 } }, 1 } },
+		.secrets = { { { DT_SECRET, sizeof(DT_SECRET) - 1 } }, 1 } },
 	{ .name = "courier-b",
 		.adapter = "karwan",
 		.rates = rates_b,
 		.n_rates = 1,
 		.kind = KW_COURIER,
-		.secrets = { { { SECRET, sizeof(SECRET) - 1 } }, 1 } },
+		.secrets = { { { DT_SECRET, sizeof(DT_SECRET) - 1 } }, 1 } },
 };
 struct kw_partners dt_partners = {
 	.couriers = couriers, .n_couriers = 2, .allow_private_urls = true
@@ -62,6 +61,11 @@ static void make_service_dsn(void)
 	assert_non_null(at);
 	snprintf(service_dsn, sizeof(service_dsn), "postgresql://karwan_dispatch%.*s?passfile=%s",
 		(int)(query ? query - at : (int)strlen(at)), at, kt_need("TEST_PGPASSFILE"));
+}
+
+const char *dt_service_dsn(void)
+{
+	return service_dsn;
 }
 
 struct kw_pg *dt_connect(void)

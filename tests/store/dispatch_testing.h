@@ -6,6 +6,8 @@
 #include "handlers.h"
 #include "jobs.h"
 
+#define DT_SECRET "whsec_dGhlIHNlY3JldCBvZiBhIGNvdXJpZXIsIDMyIGJ5dGU="
+
 extern struct kw_pg *dt_pg;    /* as karwan_dispatch */
 extern struct kw_pg *dt_admin; /* as superuser: looks, and moves clocks */
 extern struct kw_arena *dt_arena;
@@ -22,6 +24,7 @@ int dt_end(void **state);
 void dt_must(enum kw_rc rc, const struct kw_err *err);
 /* A connection of the service's own, for another thread. */
 struct kw_pg *dt_connect(void);
+const char *dt_service_dsn(void);
 
 /* ---- messages ---- */
 
