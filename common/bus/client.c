@@ -1,5 +1,6 @@
 /* How a librdkafka handle is made, watched and logged; the one table of Kafka's errors. */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 
 #define LOG_LINES 20
 #define LOG_WINDOW_US (10 * KW_US_PER_S)
+#define MOVING_STEP_MS 20
 #define SYSLOG_WARNING 4
 #define SYSLOG_INFO 6
 
@@ -21,6 +23,7 @@ static const struct error {
 	{ RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, KW_RETRY },
 	{ RD_KAFKA_RESP_ERR__RESOLVE, KW_RETRY },
 	{ RD_KAFKA_RESP_ERR__TIMED_OUT, KW_RETRY },
+	{ RD_KAFKA_RESP_ERR__FAIL, KW_RETRY },
 	{ RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE, KW_RETRY },
 	{ RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, KW_RETRY },
 	{ RD_KAFKA_RESP_ERR__SSL, KW_RETRY },
@@ -250,13 +253,31 @@ void kw_client_donep(rd_kafka_t **rk)
 		rd_kafka_destroy(*rk);
 }
 
+/* A partition that was made or moved just now: its leader will say so in a moment. */
+static bool is_moving(rd_kafka_resp_err_t rerr)
+{
+	return rerr == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+	       rerr == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+	       rerr == RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH ||
+	       rerr == RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH ||
+	       rerr == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+}
+
 enum kw_rc kw_client_watermarks(rd_kafka_t *rk, const char *topic, int32_t partition,
 	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kw_err *err)
 {
+	int64_t until_us = kw_monotonic_us() + timeout_ms * 1000LL, left_us = timeout_ms * 1000LL;
 	int64_t low, high;
-	rd_kafka_resp_err_t rerr =
-		rd_kafka_query_watermark_offsets(rk, topic, partition, &low, &high, timeout_ms);
+	rd_kafka_resp_err_t rerr;
 
+	for (;;) {
+		rerr = rd_kafka_query_watermark_offsets(
+			rk, topic, partition, &low, &high, (int)(left_us / 1000));
+		left_us = until_us - kw_monotonic_us();
+		if (!is_moving(rerr) || left_us < MOVING_STEP_MS * 2000LL)
+			break;
+		(void)poll(NULL, 0, MOVING_STEP_MS);
+	}
 	if (rerr)
 		return kw_bus_fail(err, rerr, "%s partition %d: Kafka did not tell its ends: %s",
 			topic, partition, rd_kafka_err2str(rerr));

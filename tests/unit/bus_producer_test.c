@@ -108,12 +108,12 @@ static void fatal_error_makes_a_new_instance(void **state)
 	/* nothing of what was on its way is called persisted */
 	assert_int_equal(book_count(&book, KW_PERSISTED), 1);
 	assert_int_equal(book_count(&book, KW_REFUSED), 0);
-	UNTIL(kw_producer_take_lost(producer), 5);
+	UNTIL(kw_producer_take_lost(producer), 60);
 	send_many(200, 300);
 	book_wait(&book, 300);
 	assert_once(&book, 0, 300);
 	assert_int_equal(book_count(&book, KW_PERSISTED), 101);
-	UNTIL(kw_producer_up(producer), 5);
+	UNTIL(kw_producer_up(producer), 60);
 }
 
 static atomic_int next_number;
@@ -152,9 +152,9 @@ static void many_senders_and_many_fatal_errors(void **state)
 
 		UNTIL(book_count(&book, KW_PERSISTED) >= target ||
 				atomic_load(&next_number) >= BOOK_MAX,
-			30);
+			60);
 		kw_producer_test_fatal(producer);
-		UNTIL(kw_producer_take_lost(producer), 10);
+		UNTIL(kw_producer_take_lost(producer), 60);
 	}
 	atomic_store(&stop, true);
 	for (size_t i = 0; i < KW_LEN(senders); i++) {
@@ -185,7 +185,7 @@ static void sequence_out_of_order_is_fatal_and_told(void **state)
 	book_wait(&book, 2);
 	assert_int_equal(book.lines[1].outcome, KW_MAYBE);
 	assert_int_equal(book.lines[1].offset, -1);
-	UNTIL(kw_producer_take_lost(producer), 5);
+	UNTIL(kw_producer_take_lost(producer), 60);
 	send_surely(producer, topic, 0, 2);
 	book_wait(&book, 3);
 	assert_int_equal(book.lines[2].outcome, KW_PERSISTED);
@@ -278,7 +278,7 @@ static void broker_away_and_back(void **state)
 	warm_up();
 	assert_true(kw_producer_up(producer));
 	rd_kafka_mock_broker_set_down(cluster, 1);
-	UNTIL(!kw_producer_up(producer), 5);
+	UNTIL(!kw_producer_up(producer), 60);
 	assert_true(kw_producer_take_lost(producer));
 	for (int i = 1; i < 20; i++)
 		assert_int_equal(send_number(producer, topic, i % PARTITIONS, i, &err), KW_OK);
@@ -288,7 +288,7 @@ static void broker_away_and_back(void **state)
 	assert_int_equal(book_count(&book, KW_PERSISTED), 1);
 	assert_int_equal(book_count(&book, KW_REFUSED), 0);
 	rd_kafka_mock_broker_set_up(cluster, 1);
-	UNTIL(kw_producer_up(producer), 10);
+	UNTIL(kw_producer_up(producer), 60);
 	(void)kw_producer_take_lost(producer);
 	send_surely(producer, topic, 0, 20);
 	book_wait(&book, 21);
@@ -304,9 +304,9 @@ static void each_loss_is_told(void **state)
 	warm_up();
 	for (int i = 0; i < 3; i++) {
 		rd_kafka_mock_broker_set_down(cluster, 1);
-		UNTIL(!kw_producer_up(producer), 5);
+		UNTIL(!kw_producer_up(producer), 60);
 		rd_kafka_mock_broker_set_up(cluster, 1);
-		UNTIL(kw_producer_up(producer), 10);
+		UNTIL(kw_producer_up(producer), 60);
 		assert_true(kw_producer_take_lost(producer));
 		send_surely(producer, topic, 0, i + 1);
 		book_wait(&book, i + 2);

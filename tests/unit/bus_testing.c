@@ -50,7 +50,7 @@ static struct timespec in_ms(int ms)
 
 void book_wait(struct book *book, int n)
 {
-	struct timespec until = in_ms(30000);
+	struct timespec until = in_ms(60000);
 	int late = 0, came;
 
 	pthread_mutex_lock(&book->lock);
@@ -99,7 +99,7 @@ void send_surely(struct kw_producer *p, const char *topic, int32_t partition, in
 	struct kw_err err;
 	enum kw_rc rc;
 
-	UNTIL((rc = send_number(p, topic, partition, number, &err)) != KW_RETRY, 30);
+	UNTIL((rc = send_number(p, topic, partition, number, &err)) != KW_RETRY, 60);
 	assert_int_equal(rc, KW_OK);
 }
 

@@ -43,7 +43,7 @@ struct book {
 void book_init(struct book *book);
 void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset);
 void book_round(void *ctx);
-/* Until so many reports have come in all; the test fails after 30 s. */
+/* Until so many reports have come in all; the test fails after 60 s. */
 void book_wait(struct book *book, int n);
 int book_count(struct book *book, enum kw_delivery outcome);
 /* Lines [from, to) have one report each. */
