@@ -100,7 +100,7 @@ static bool answers(const struct kw_call *c, const char *part)
 
 static void wait_ready(void)
 {
-	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kw_monotonic_us() < end;) {
 		struct kw_call c = call("GET", admin, "/readyz", NULL, NULL);
 		if (status_of(&c) == 200)
 			return;
@@ -133,12 +133,19 @@ static const char *signature(const char *body, const char *secret, int64_t at_s)
 		kw_hex(w.arena, (struct kw_bytes) { mac, sizeof(mac) }));
 }
 
+/* As a sender does: 503 is sent again, as long as Kafka's partitions have no leader yet. */
 static struct kw_call post_event(
 	const char *provider, const char *body, const char *secret, int64_t age_s)
 {
-	int64_t now_s = kw_now(&kw_clock_system) / KW_US_PER_S;
-	return call("POST", api, kw_arena_printf(w.arena, "/v1/providers/%s/events", provider),
-		signature(body, secret, now_s - age_s), body);
+	const char *path = kw_arena_printf(w.arena, "/v1/providers/%s/events", provider);
+	int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S;
+	struct kw_call c;
+
+	do {
+		int64_t now_s = kw_now(&kw_clock_system) / KW_US_PER_S;
+		c = call("POST", api, path, signature(body, secret, now_s - age_s), body);
+	} while (status_of(&c) == 503 && kw_monotonic_us() < end);
+	return c;
 }
 
 static struct kw_call get(const char *path)
@@ -329,6 +336,8 @@ static void test_whole_way(void **state)
 			parcel_id, order, fulfilment));
 	kw_producer_close(producer, 5000);
 
+	if (service > 0) /* the test before has failed */
+		kill(service, SIGKILL);
 	assert_int_equal(kt_wait(start("--once")), 0);
 	assert_string_equal(
 		world_text(&w,
@@ -336,8 +345,8 @@ static void test_whole_way(void **state)
 			ORDER),
 		"POSTED 1533450/1533450/1533450");
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM payment.dead_letters", NULL), 0);
-	assert_int_equal(
-		world_number(&w, "SELECT sum(seen) FROM payment.provider_events", NULL), 6);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM payment.provider_events", NULL), 3);
+	assert_true(world_number(&w, "SELECT sum(seen) FROM payment.provider_events", NULL) >= 6);
 	assert_int_equal(
 		world_number(&w,
 			"SELECT -sum(minor) FROM payment.postings WHERE account = 'SUSPENSE'",
