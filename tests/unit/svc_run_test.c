@@ -168,8 +168,10 @@ static size_t read_in_topic(
 
 	assert_int_equal(kw_reader_open(toy->brokers, "svc-test", &reader, &err), KW_OK);
 	for (int p = 0; p < 12; p++) {
-		assert_int_equal(kw_reader_begin(reader, toy->in, p, 0, &err), KW_OK);
-		enum kw_rc rc;
+		enum kw_rc rc = KW_RETRY;
+		for (int i = 0; i < 6 && rc == KW_RETRY; i++) /* a machine that is very busy */
+			rc = kw_reader_begin(reader, toy->in, p, 0, &err);
+		assert_int_equal(rc, KW_OK);
 		while ((rc = kw_reader_next(reader, &m, &err)) == KW_OK) {
 			n++;
 			assert_int_equal(m.partition, p);
@@ -424,40 +426,47 @@ static void test_kafka_never_there(void **state)
 	toy_no_errors(toy);
 }
 
-static void test_kafka_goes_and_returns(void **state)
-{
-	struct kt_server kafka;
-	struct kw_topics topics;
-	struct kw_err err;
-	struct toy toy;
-	char file[600];
-	size_t n;
+static struct kt_server kafka;
 
-	(void)state;
+static int with_own_kafka(void **state)
+{
+	static struct toy toy;
+
 	kt_server_new(&kafka, "kafka-server", "svc-kafka");
 	kt_server(&kafka, "start");
 	toy_make(&toy, "svc-private", kafka.address, NULL);
-	snprintf(file, sizeof(file), "%s/topics.json", toy.dir);
-	assert_int_equal(kw_topics_load(file, toy.arena, &topics, &err), KW_OK);
-	assert_int_equal(kw_topics_apply(kafka.address, &topics, &n, &err), KW_OK);
-	toy_up(&toy);
-	toy_until(&toy, "/readyz", 200, "\"assigned\":true", &answer);
-	assert_int_equal(toy_post(&toy, "kite", 1, &answer), 202);
+	toy_apply_topics(&toy);
+	*state = &toy;
+	return 0;
+}
+
+static int done_with_own_kafka(void **state)
+{
+	toy_done(*state);
+	kt_server_end(&kafka);
+	return 0;
+}
+
+static void test_kafka_goes_and_returns(void **state)
+{
+	struct toy *toy = *state;
+
+	toy_up(toy);
+	toy_until(toy, "/readyz", 200, "\"assigned\":true", &answer);
+	assert_int_equal(toy_post(toy, "kite", 1, &answer), 202);
 	kt_server(&kafka, "kill");
-	assert_int_equal(toy_post(&toy, "kite", 2, &answer), 503);
+	assert_int_equal(toy_post(toy, "kite", 2, &answer), 503);
 	assert_non_null(strstr(answer.head, "Retry-After: 1"));
-	toy_until(&toy, "/readyz", 503, "\"kafka\":\"degraded\"", &answer);
+	toy_until(toy, "/readyz", 503, "\"kafka\":\"degraded\"", &answer);
 	kt_server(&kafka, "start");
-	toy_until(&toy, "/readyz", 200, "\"kafka\":\"ok\"", &answer);
+	toy_until(toy, "/readyz", 200, "\"kafka\":\"ok\"", &answer);
 	int status = 503; /* its connection may be older than the news */
 	for (int i = 0; i < 20 && status == 503; i++)
-		status = toy_post(&toy, "kite", 3, &answer);
+		status = toy_post(toy, "kite", 3, &answer);
 	assert_int_equal(status, 202);
-	toy_until(&toy, "/readyz", 200, "\"assigned\":true", &answer);
-	assert_int_equal(toy_stop(&toy), 0);
-	toy_no_errors(&toy);
-	toy_done(&toy);
-	kt_server_end(&kafka);
+	toy_until(toy, "/readyz", 200, "\"assigned\":true", &answer);
+	assert_int_equal(toy_stop(toy), 0);
+	toy_no_errors(toy);
 }
 
 static void test_postgres_away(void **state)
@@ -599,7 +608,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_partners_are_read_again, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_health, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_kafka_never_there, without_kafka, done),
-		cmocka_unit_test(test_kafka_goes_and_returns),
+		cmocka_unit_test_setup_teardown(
+			test_kafka_goes_and_returns, with_own_kafka, done_with_own_kafka),
 		cmocka_unit_test_setup_teardown(test_postgres_away, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_redis_away, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_leaves_under_load, with_servers, done),

@@ -114,11 +114,24 @@ void toy_set(struct toy *toy, const char *name, const char *value)
 	}
 }
 
+void toy_apply_topics(struct toy *toy)
+{
+	char file[600];
+	struct kw_topics topics;
+	struct kw_err err;
+	enum kw_rc rc = KW_RETRY;
+	size_t n;
+
+	snprintf(file, sizeof(file), "%s/topics.json", toy->dir);
+	must(kw_topics_load(file, toy->arena, &topics, &err), &err);
+	for (int i = 0; i < 6 && rc == KW_RETRY; i++) /* each waits for leaders */
+		rc = kw_topics_apply(toy->brokers, &topics, &n, &err);
+	must(rc, &err);
+}
+
 void toy_make(struct toy *toy, const char *name, const char *brokers, const char *dsn)
 {
 	char text[600];
-	struct kw_err err;
-	size_t n;
 
 	memset(toy, 0, sizeof(*toy));
 	toy->arena = kw_arena_new(64 * 1024 * 1024);
@@ -136,10 +149,8 @@ void toy_make(struct toy *toy, const char *name, const char *brokers, const char
 	toy_topics(toy, 12);
 	snprintf(text, sizeof(text), "%s/topics.json", toy->dir);
 	toy_set(toy, "KARWAN_TOPICS_FILE", text);
-	struct kw_topics topics;
-	must(kw_topics_load(text, toy->arena, &topics, &err), &err);
 	if (!brokers)
-		must(kw_topics_apply(toy->brokers, &topics, &n, &err), &err);
+		toy_apply_topics(toy);
 	toy_file(toy, "shop", TOY_SECRET "\n", 0600);
 	toy_file(toy, "op", TOY_TOKEN "\n", 0600);
 	toy_partners(toy, "");

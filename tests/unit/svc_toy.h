@@ -43,6 +43,8 @@ bool toy_is_me(void);
  * is not touched. */
 void toy_make(struct toy *toy, const char *name, const char *brokers, const char *dsn);
 void toy_done(struct toy *toy);
+/* Makes the topics of its file; brokers that were given have none yet. */
+void toy_apply_topics(struct toy *toy);
 void toy_topics(struct toy *toy, int partitions);
 void toy_file(struct toy *toy, const char *name, const char *text, mode_t mode);
 /* What the partners file says when nothing is wrong; more operators, as JSON, ",{…}". */

@@ -1,7 +1,9 @@
 /* The toy service itself: a descriptor, as every service has one. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "svc_toy.h"
 #include "json/json.h"
@@ -193,6 +195,7 @@ int toy_main(int argc, char **argv)
 		.adapters = adapters,
 	};
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive the test */
 	/* unlike a real service's, its names are those of one run of the test */
 	snprintf(in, sizeof(in), "%s.in", service.name);
 	snprintf(events, sizeof(events), "%s.events", service.name);
