@@ -16,29 +16,41 @@
 	"place, note, standing, content_hash"
 
 const struct kw_stmt dispatch_stmts[] = {
-	[ROUTE_ORDERS] = { "INSERT INTO orders AS o (order_id, cod, total, currency, routings, seen_at) "
+	[ROUTE_ORDERS] = { "INSERT INTO orders AS o (order_id, cod, total, currency, routings, "
+			   "seen_at) "
 			   "SELECT u.*, $6::timestamptz FROM unnest($1::uuid[], $2::boolean[], "
-			   "$3::bigint[], $4::text[], $5::bigint[]) u(order_id) ORDER BY u.order_id "
-			   "ON CONFLICT (order_id) DO UPDATE SET cod = excluded.cod, total = excluded.total, "
-			   "currency = excluded.currency, routings = o.routings + excluded.routings "
+			   "$3::bigint[], $4::text[], $5::bigint[]) u(order_id) ORDER BY "
+			   "u.order_id "
+			   "ON CONFLICT (order_id) DO UPDATE SET cod = excluded.cod, total = "
+			   "excluded.total, "
+			   "currency = excluded.currency, routings = o.routings + "
+			   "excluded.routings "
 			   "RETURNING " ORDER_COLUMNS },
-	[SETTLE_ORDERS] = { "INSERT INTO orders AS o (order_id, cleared, settled_epoch, settled_number, seen_at) "
+	[SETTLE_ORDERS] = { "INSERT INTO orders AS o (order_id, cleared, settled_epoch, "
+			    "settled_number, seen_at) "
 			    "SELECT u.*, $5::timestamptz FROM unnest($1::uuid[], $2::boolean[], "
 			    "$3::bigint[], $4::bigint[]) u(order_id) ORDER BY u.order_id "
 			    "ON CONFLICT (order_id) DO UPDATE SET cleared = excluded.cleared, "
-			    "settled_epoch = excluded.settled_epoch, settled_number = excluded.settled_number "
-			    "WHERE (o.settled_epoch, o.settled_number) < (excluded.settled_epoch, excluded.settled_number) "
+			    "settled_epoch = excluded.settled_epoch, settled_number = "
+			    "excluded.settled_number "
+			    "WHERE (o.settled_epoch, o.settled_number) < (excluded.settled_epoch,"
+			    " excluded.settled_number) "
 			    "RETURNING " ORDER_COLUMNS },
 	[LOCK_ORDERS] = { "INSERT INTO orders AS o (order_id, seen_at) "
-			  "SELECT u.order_id, $2::timestamptz FROM unnest($1::uuid[]) u(order_id) ORDER BY u.order_id "
+			  "SELECT u.order_id, $2::timestamptz FROM unnest($1::uuid[]) "
+			  "u(order_id) ORDER BY u.order_id "
 			  "ON CONFLICT (order_id) DO UPDATE SET seen_at = o.seen_at" },
 	[WRITE_DUE] = { "UPDATE orders o SET due_given = u.due_given "
-			"FROM unnest($1::uuid[], $2::bigint[]) u(order_id, due_given) WHERE o.order_id = u.order_id" },
+			"FROM unnest($1::uuid[], $2::bigint[]) u(order_id, due_given) WHERE "
+			"o.order_id = u.order_id" },
 	[FIND_CANCELLED] = { "SELECT fulfilment_id, order_id, reason FROM cancelled_fulfilments "
 			     "WHERE order_id = ANY ($1::uuid[]) ORDER BY fulfilment_id" },
-	[REMEMBER_CANCELLED] = { "INSERT INTO cancelled_fulfilments (fulfilment_id, order_id, reason, cancelled_at) "
-				 "SELECT u.*, $4::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::text[]) "
-				 "u(fulfilment_id) ORDER BY u.fulfilment_id ON CONFLICT (fulfilment_id) DO NOTHING" },
+	[REMEMBER_CANCELLED] = { "INSERT INTO cancelled_fulfilments (fulfilment_id, order_id, "
+				 "reason, cancelled_at) "
+				 "SELECT u.*, $4::timestamptz FROM unnest($1::uuid[], $2::uuid[],"
+				 " $3::text[]) "
+				 "u(fulfilment_id) ORDER BY u.fulfilment_id ON CONFLICT "
+				 "(fulfilment_id) DO NOTHING" },
 
 	[PARCELS_OF] = { "SELECT " PARCEL_COLUMNS " FROM parcels WHERE order_id = ANY ($1::uuid[]) "
 			 "AND ($2::text IS NULL OR state = $2) ORDER BY parcel_id FOR UPDATE" },
@@ -49,80 +61,118 @@ const struct kw_stmt dispatch_stmts[] = {
 			   " FROM parcels WHERE parcel_id = ANY ($1::uuid[]) "
 			   "ORDER BY parcel_id" },
 	[EXPECT_PARCELS] = { "INSERT INTO parcels AS p (parcel_id, state, version) "
-			     "SELECT u.parcel_id, 'EXPECTED', 0 FROM unnest($1::uuid[]) u(parcel_id) ORDER BY 1 "
-			     "ON CONFLICT (parcel_id) DO UPDATE SET version = p.version RETURNING " PARCEL_COLUMNS },
+			     "SELECT u.parcel_id, 'EXPECTED', 0 FROM unnest($1::uuid[]) "
+			     "u(parcel_id) ORDER BY 1 "
+			     "ON CONFLICT (parcel_id) DO UPDATE SET version = p.version "
+			     "RETURNING " PARCEL_COLUMNS },
 	[INSERT_PARCELS] = { "INSERT INTO parcels AS p (" PARCEL_COLUMNS
 			     ") SELECT u.* FROM unnest($1::uuid[], "
-			     "$2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], "
-			     "$9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], "
-			     "$15::text[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::timestamptz[], "
+			     "$2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], "
+			     "$7::text[], $8::text[], "
+			     "$9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], "
+			     "$14::bigint[], "
+			     "$15::text[], $16::bigint[], $17::text[], $18::text[], $19::text[], "
+			     "$20::timestamptz[], "
 			     "$21::text[], $22::bigint[], $23::text[], $24::text[], $25::bigint[], "
 			     "$26::timestamptz[]) u(parcel_id) ORDER BY u.parcel_id "
 			     "ON CONFLICT (parcel_id) DO UPDATE SET order_id = excluded.order_id, "
-			     "fulfilment_id = excluded.fulfilment_id, n = excluded.n, channel = excluded.channel, "
+			     "fulfilment_id = excluded.fulfilment_id, n = excluded.n, channel = "
+			     "excluded.channel, "
 			     "external_id = excluded.external_id, maker_id = excluded.maker_id, "
-			     "hub_id = excluded.hub_id, state = excluded.state, courier = excluded.courier, "
-			     "weight_g = excluded.weight_g, declared_value = excluded.declared_value, "
-			     "declared_currency = excluded.declared_currency, amount_due = excluded.amount_due, "
+			     "hub_id = excluded.hub_id, state = excluded.state, courier = "
+			     "excluded.courier, "
+			     "weight_g = excluded.weight_g, declared_value = "
+			     "excluded.declared_value, "
+			     "declared_currency = excluded.declared_currency, amount_due = "
+			     "excluded.amount_due, "
 			     "due_currency = excluded.due_currency, reason = excluded.reason, "
 			     "content = excluded.content, version = excluded.version, "
 			     "changed_at = excluded.changed_at WHERE p.state = 'EXPECTED'" },
 	[UPDATE_PARCELS] = { "UPDATE parcels p SET state = u.state, courier = u.courier, "
 			     "tracking_number = u.tracking_number, label_url = u.label_url, "
 			     "carrier_status = u.carrier_status, carrier_text = u.carrier_text, "
-			     "carrier_scanned_at = u.carrier_scanned_at, carrier_place = u.carrier_place, "
-			     "attempts = u.attempts, reason = u.reason, version = u.version, changed_at = u.changed_at "
-			     "FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], "
-			     "$7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::bigint[], $12::text[], "
-			     "$13::bigint[], $14::timestamptz[]) u(parcel_id, read_version, state, courier, "
-			     "tracking_number, label_url, carrier_status, carrier_text, carrier_scanned_at, "
+			     "carrier_scanned_at = u.carrier_scanned_at, carrier_place = "
+			     "u.carrier_place, "
+			     "attempts = u.attempts, reason = u.reason, version = u.version, "
+			     "changed_at = u.changed_at "
+			     "FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], "
+			     "$5::text[], $6::text[], "
+			     "$7::text[], $8::text[], $9::timestamptz[], $10::text[], "
+			     "$11::bigint[], $12::text[], "
+			     "$13::bigint[], $14::timestamptz[]) u(parcel_id, read_version, "
+			     "state, courier, "
+			     "tracking_number, label_url, carrier_status, carrier_text, "
+			     "carrier_scanned_at, "
 			     "carrier_place, attempts, reason, version, changed_at) "
 			     "WHERE p.parcel_id = u.parcel_id AND p.version = u.read_version" },
 
 	[INSERT_SCANS] = { "INSERT INTO scans (" SCAN_COLUMNS
 			   ") SELECT u.* FROM unnest($1::text[], $2::text[], "
-			   "$3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], "
-			   "$9::text[], $10::text[], $11::text[], $12::bigint[]) u(courier, event_id) "
+			   "$3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], "
+			   "$8::timestamptz[], "
+			   "$9::text[], $10::text[], $11::text[], $12::bigint[]) u(courier, "
+			   "event_id) "
 			   "ORDER BY u.courier COLLATE \"C\", u.event_id COLLATE \"C\" "
-			   "ON CONFLICT (courier, event_id) DO NOTHING RETURNING courier, event_id" },
+			   "ON CONFLICT (courier, event_id) DO NOTHING RETURNING courier, "
+			   "event_id" },
 	[CONFLICTING_SCANS] = { "SELECT s.courier, s.event_id, s.parcel_id FROM scans s "
-				"JOIN unnest($1::text[], $2::text[], $3::bigint[]) u(courier, event_id, hash) "
+				"JOIN unnest($1::text[], $2::text[], $3::bigint[]) u(courier, "
+				"event_id, hash) "
 				"USING (courier, event_id) WHERE s.content_hash <> u.hash "
 				"ORDER BY s.courier COLLATE \"C\", s.event_id COLLATE \"C\"" },
 	[PENDING_SCANS] = { "SELECT " SCAN_COLUMNS " FROM scans WHERE standing = 'PENDING' "
-			    "AND parcel_id = ANY ($1::uuid[]) ORDER BY parcel_id, arrived_at, scanned_at, "
+			    "AND parcel_id = ANY ($1::uuid[]) ORDER BY parcel_id, arrived_at, "
+			    "scanned_at, "
 			    "courier COLLATE \"C\", event_id COLLATE \"C\"" },
-	[STAND_SCANS] = { "UPDATE scans s SET standing = u.standing FROM unnest($1::text[], $2::text[], $3::text[]) "
-			  "u(courier, event_id, standing) WHERE s.courier = u.courier AND s.event_id = u.event_id" },
+	[STAND_SCANS] = { "UPDATE scans s SET standing = u.standing FROM unnest($1::text[], "
+			  "$2::text[], $3::text[]) "
+			  "u(courier, event_id, standing) WHERE s.courier = u.courier AND "
+			  "s.event_id = u.event_id" },
 	[READ_SCANS] = { "SELECT * FROM (SELECT " SCAN_COLUMNS
 			 " FROM scans WHERE parcel_id = $1::uuid "
-			 "ORDER BY scanned_at DESC, arrived_at DESC LIMIT $2::bigint) s ORDER BY scanned_at, arrived_at" },
+			 "ORDER BY scanned_at DESC, arrived_at DESC LIMIT $2::bigint) s ORDER BY "
+			 "scanned_at, arrived_at" },
 
 	[INSERT_REFUSALS] = { "INSERT INTO refusals (parcel_id, courier, reason, refused_at) "
-			      "SELECT u.*, $4::timestamptz FROM unnest($1::uuid[], $2::text[], $3::text[]) "
-			      "u(parcel_id, courier) ORDER BY u.parcel_id, u.courier COLLATE \"C\"" },
-	[FIND_REFUSALS] = { "SELECT parcel_id, courier, reason FROM refusals WHERE parcel_id = ANY ($1::uuid[]) "
+			      "SELECT u.*, $4::timestamptz FROM unnest($1::uuid[], $2::text[], "
+			      "$3::text[]) "
+			      "u(parcel_id, courier) ORDER BY u.parcel_id, u.courier COLLATE "
+			      "\"C\"" },
+	[FIND_REFUSALS] = { "SELECT parcel_id, courier, reason FROM refusals WHERE parcel_id = "
+			    "ANY ($1::uuid[]) "
 			    "ORDER BY parcel_id, courier COLLATE \"C\"" },
-	[INSERT_REQUESTS] = { "INSERT INTO requests (request_id, parcel_id, kind, reason, requested_by, outcome, requested_at) "
-			      "SELECT u.*, $7::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], "
-			      "$5::text[], $6::text[]) u(request_id, parcel_id) ORDER BY u.request_id, u.parcel_id "
+	[INSERT_REQUESTS] = { "INSERT INTO requests (request_id, parcel_id, kind, reason, "
+			      "requested_by, outcome, requested_at) "
+			      "SELECT u.*, $7::timestamptz FROM unnest($1::uuid[], $2::uuid[], "
+			      "$3::text[], $4::text[], "
+			      "$5::text[], $6::text[]) u(request_id, parcel_id) ORDER BY "
+			      "u.request_id, u.parcel_id "
 			      "ON CONFLICT (request_id, parcel_id) DO NOTHING" },
-	[DROP_INTENTS] = { "UPDATE intents SET state = 'FAILED', detail = 'CANCELLED', ended_at = $2::timestamptz "
+	[DROP_INTENTS] = { "UPDATE intents SET state = 'FAILED', detail = 'CANCELLED', ended_at "
+			   "= $2::timestamptz "
 			   "WHERE id = ANY ($1::uuid[]) AND state = 'PENDING' AND attempts = 0" },
-	[RAISE] = { "INSERT INTO exceptions AS x (exception_id, kind, state, parcel_id, order_id, courier, reason, "
-		    "occurrences, opened_at, updated_at) SELECT u.*, $9::timestamptz, $9::timestamptz "
-		    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], "
+	[RAISE] = { "INSERT INTO exceptions AS x (exception_id, kind, state, parcel_id, order_id,"
+		    " courier, reason, "
+		    "occurrences, opened_at, updated_at) SELECT u.*, $9::timestamptz, "
+		    "$9::timestamptz "
+		    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], "
+		    "$6::text[], $7::text[], "
 		    "$8::bigint[]) u(exception_id) ORDER BY u.exception_id "
-		    "ON CONFLICT (exception_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, "
+		    "ON CONFLICT (exception_id) DO UPDATE SET state = excluded.state, reason = "
+		    "excluded.reason, "
 		    "order_id = coalesce(excluded.order_id, x.order_id), "
-		    "occurrences = x.occurrences + excluded.occurrences, updated_at = excluded.updated_at" },
+		    "occurrences = x.occurrences + excluded.occurrences, updated_at = "
+		    "excluded.updated_at" },
 	[RESOLVE] = { "UPDATE exceptions x SET state = 'RESOLVED', updated_at = $3::timestamptz "
 		      "FROM unnest($1::uuid[], $2::text[]) u(parcel_id, kind) "
 		      "WHERE x.parcel_id = u.parcel_id AND x.kind = u.kind AND x.state = 'OPEN'" },
-	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > 0" },
-	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, parcel_id, order_id, courier, reason, occurrences, "
+	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > "
+			   "0" },
+	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, parcel_id, order_id, "
+			      "courier, reason, occurrences, "
 			      "opened_at, updated_at FROM exceptions WHERE seq > $1::bigint "
-			      "AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3) "
+			      "AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR "
+			      "state = $3) "
 			      "ORDER BY seq LIMIT $4::bigint" },
 };
 const size_t dispatch_n_stmts = N_STMTS;

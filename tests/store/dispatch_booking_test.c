@@ -106,14 +106,14 @@ static void test_accepted(void **state)
 	assert_int_equal(stats_of(courier_b).calls, 0);
 	/* booked first without, then with the label */
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM journal WHERE type = 'karwan.parcel.booked.v1' AND "
-			"payload::json -> 'label_url' IS NULL AND payload::json -> 'tracking_number' IS NOT NULL"),
+		dt_count("SELECT count(*) FROM journal WHERE type = 'karwan.parcel.booked.v1' AND "
+			 "payload::json -> 'label_url' IS NULL AND payload::json -> "
+			 "'tracking_number' IS NOT NULL"),
 		2);
 	/* the trace goes on from the message that asked for it */
 	assert_int_equal(
-		dt_count(
-			"SELECT count(DISTINCT substr(trace, 1, 35)) FROM journal WHERE type <> 'karwan.parcel.created.v1'"),
+		dt_count("SELECT count(DISTINCT substr(trace, 1, 35)) FROM journal WHERE type <> "
+			 "'karwan.parcel.created.v1'"),
 		1);
 }
 
@@ -160,8 +160,8 @@ static void test_all_refuse(void **state)
 	assert_string_equal(dt_parcel_text("reason", "o1", 1), "NO_COURIER");
 	assert_string_equal(dt_events("o1", 1), "created refused refused");
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = 'OPEN'"),
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = "
+			 "'OPEN'"),
 		2);
 }
 
@@ -177,8 +177,8 @@ static void test_time_out(void **state)
 	dt_ready("o1", 5);
 	work(3);
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = 'courier-a'"),
+		dt_count("SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = "
+			 "'courier-a'"),
 		5);
 	assert_int_equal(stats_of(courier_a).bookings, 5);
 	assert_int_equal(stats_of(courier_a).repeats, 0);
@@ -330,8 +330,8 @@ static void test_pending_scans(void **state)
 	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'FOREIGN'"), 1);
 	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'PENDING'"), 0);
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_PARCEL' AND state = 'RESOLVED'"),
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_PARCEL' AND state "
+			 "= 'RESOLVED'"),
 		1);
 }
 
@@ -512,11 +512,11 @@ static void test_bad_weather(void **state)
 	struct courier_stats sa = stats_of(courier_a), sb = stats_of(courier_b);
 	assert_true(sa.refused > 0 && sa.inquiries > 0);
 	assert_int_equal(sa.bookings,
-		dt_count(
-			"SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = 'courier-a'"));
+		dt_count("SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = "
+			 "'courier-a'"));
 	assert_int_equal(sb.bookings,
-		dt_count(
-			"SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = 'courier-b'"));
+		dt_count("SELECT count(*) FROM parcels WHERE state = 'LABELLED' AND courier = "
+			 "'courier-b'"));
 	assert_int_equal(
 		300, dt_count("SELECT count(*) FROM parcels WHERE state = 'LABELLED'") +
 			     dt_count("SELECT count(*) FROM parcels WHERE reason = 'NO_COURIER'"));

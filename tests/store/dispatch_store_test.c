@@ -95,10 +95,12 @@ static void test_batch(void **state)
 	assert_int_equal(dt_count("SELECT count(*) FROM journal"), 3);
 	/* what the events carry is what was routed */
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM journal WHERE payload::json #>> '{ship_to,city}' = 'Lahore' AND "
-			"payload::json #>> '{lines,0,sku}' = 'SHAWL-1' AND payload::json ->> 'weight_g' = '500' AND "
-			"payload::json #>> '{declared_value,amount}' = '1000.00' AND payload::json ->> 'version' = '1'"),
+		dt_count("SELECT count(*) FROM journal WHERE payload::json #>> '{ship_to,city}' = "
+			 "'Lahore' AND "
+			 "payload::json #>> '{lines,0,sku}' = 'SHAWL-1' AND payload::json ->> "
+			 "'weight_g' = '500' AND "
+			 "payload::json #>> '{declared_value,amount}' = '1000.00' AND "
+			 "payload::json ->> 'version' = '1'"),
 		3);
 }
 
@@ -120,8 +122,8 @@ static void test_on_delivery(void **state)
 	dt_route(&rest, 1);
 	assert_int_equal(dt_count("SELECT sum(amount_due) FROM parcels"), 330000);
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM journal WHERE payload::json #>> '{amount_due,amount}' = '1300.00'"),
+		dt_count("SELECT count(*) FROM journal WHERE payload::json #>> '{amount_due,"
+			 "amount}' = '1300.00'"),
 		1);
 	/* not on delivery: no amount at all */
 	dt_ready("o2", 1);
@@ -144,8 +146,8 @@ static void test_no_courier(void **state)
 	assert_string_equal(dt_parcel_text("reason", "o1", 1), "NO_COURIER");
 	assert_string_equal(dt_events("o1", 1), "created");
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = 'OPEN'"),
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = "
+			 "'OPEN'"),
 		2);
 	assert_int_equal(dt_count("SELECT count(*) FROM intents"), 0);
 	dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 1, &err), &err);

@@ -115,7 +115,8 @@ int dt_begin(void **state)
 {
 	(void)state;
 	kw_arena_reset(dt_arena);
-	dt_exec("TRUNCATE orders, parcels, scans, refusals, requests, exceptions, cancelled_fulfilments, "
+	dt_exec("TRUNCATE orders, parcels, scans, refusals, requests, exceptions, "
+		"cancelled_fulfilments, "
 		"intents, journal");
 	dt_exec("UPDATE head SET number = 0");
 	return 0;
@@ -125,7 +126,8 @@ int dt_end(void **state)
 {
 	(void)state;
 	const char *drift = dt_text(
-		"SELECT coalesce(string_agg(format('%s %s %s: should be %s, is %s', rule, entity, part, "
+		"SELECT coalesce(string_agg(format('%s %s %s: should be %s, is %s', rule, entity,"
+		" part, "
 		"should, \"is\"), '; '), '') FROM drift");
 	if (drift[0])
 		fail_msg("drift: %s", drift);
@@ -173,7 +175,8 @@ const char *dt_parcel_text(const char *column, const char *order, int n)
 const char *dt_events(const char *order, int n)
 {
 	return dt_text(kw_arena_printf(dt_arena,
-		"SELECT coalesce(string_agg(replace(replace(type, 'karwan.parcel.', ''), '.v1', ''), ' ' "
+		"SELECT coalesce(string_agg(replace(replace(type, 'karwan.parcel.', ''), '.v1', "
+		"''), ' ' "
 		"ORDER BY version), '') FROM journal WHERE key = '%s'",
 		dt_parcel(order, n).s));
 }

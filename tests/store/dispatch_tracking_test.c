@@ -14,10 +14,12 @@
 static void book(const char *order, int n)
 {
 	dt_exec(kw_arena_printf(dt_arena,
-		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE entity = '%s' AND kind = 'book'",
+		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE "
+		"entity = '%s' AND kind = 'book'",
 		dt_parcel(order, n).s));
 	dt_exec(kw_arena_printf(dt_arena,
-		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = '/v1/parcels/x/label' "
+		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = "
+		"'/v1/parcels/x/label' "
 		"WHERE parcel_id = '%s'",
 		dt_parcel(order, n).s));
 }
@@ -54,9 +56,10 @@ static void test_story(void **state)
 	scan("o1", "9", "returned", 1200);
 	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNED");
 	assert_int_equal(
-		dt_count(
-			"SELECT count(*) FROM journal WHERE type = 'karwan.parcel.delivered.v1' AND "
-			"payload::json #>> '{carrier,status}' = 'DELIVERED' AND payload::json #>> '{carrier,attempts}' = '2'"),
+		dt_count("SELECT count(*) FROM journal WHERE type = 'karwan.parcel.delivered.v1' "
+			 "AND "
+			 "payload::json #>> '{carrier,status}' = 'DELIVERED' AND payload::json "
+			 "#>> '{carrier,attempts}' = '2'"),
 		1);
 }
 

@@ -225,7 +225,8 @@ static void test_read_back(void **state)
 	assert_int_equal(fwrite(pdf.p, 1, pdf.n, file), pdf.n);
 	fclose(file);
 	snprintf(command, sizeof(command),
-		"pdftoppm -r 203 -png %s/label.pdf %s/page && zbarimg --nodbus -q --raw -Scode128.enable %s/page*.png",
+		"pdftoppm -r 203 -png %s/label.pdf %s/page && zbarimg --nodbus -q --raw "
+		"-Scode128.enable %s/page*.png",
 		dir, dir, dir);
 	output_of(command, out, sizeof(out));
 	assert_string_equal(out, "RI476394652CH\n");

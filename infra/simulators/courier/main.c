@@ -50,12 +50,14 @@ static void print_help(FILE *out)
 {
 	struct courier_options defaults = courier_defaults();
 
-	fputs("courier-simulator --name NAME --secret-file FILE [--listen ADDRESS:PORT] [--tracking-url URL]\n"
+	fputs("courier-simulator --name NAME --secret-file FILE [--listen ADDRESS:PORT] "
+	      "[--tracking-url URL]\n"
 	      "  [--seed N] [--<probability> P] [--<duration> MS]\n\n"
 	      "  --listen         where it serves (127.0.0.1, any port)\n"
 	      "  --secret-file    one line: the Standard Webhooks secret of both directions\n"
 	      "  --tracking-url   where scans are told; without it none are\n"
-	      "  --seed           decides everything (of the clock; it is printed)\n\nprobabilities, 0 to 1:\n",
+	      "  --seed           decides everything (of the clock; it is "
+	      "printed)\n\nprobabilities, 0 to 1:\n",
 		out);
 	for (size_t i = 0; i < KW_LEN(probabilities); i++)
 		fprintf(out, "  --%-14s %s (0)\n", probabilities[i].name, probabilities[i].help);
