@@ -4,6 +4,7 @@
 import threading
 from collections import Counter
 from decimal import Decimal
+from typing import Iterable
 
 from .catalogue import CHANNELS
 from .orders import Order
@@ -119,6 +120,20 @@ def table(result: dict, more: dict[str, str]) -> str:
     rows.append(("check", result["check"], more.get("check", "")))
     width = max(len(value) for _, value, _ in rows[:-1])
     return "\n".join(f"  {name:<14} {value:>{width}}  {note}".rstrip() for name, value, note in rows)
+
+
+def spell_refusals(attempts: Iterable[Attempt]) -> str:
+    n = Counter(a.status for a in attempts if a.message.kind == "created" and a.status != 202)
+    forged = sum(bool(a.message.forged) for a in attempts)
+    answers = ", ".join(f"{count} x {status}" for status, count in sorted(n.items()))
+    return f"{answers}; {forged} of all requests were forged"
+
+
+def spell_reasons(views: Iterable[dict | None]) -> str:
+    """Why lines of orders wait."""
+    n = Counter(line["reason"] for view in views if view for line in view["lines"]
+                if line["parked"] and "reason" in line)
+    return ", ".join(f"{count} x {reason}" for reason, count in sorted(n.items()))
 
 
 def channels_line(orders: list[Order]) -> str:
