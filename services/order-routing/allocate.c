@@ -371,7 +371,6 @@ static void settle_plan(struct plan *p)
 		const struct take *t = &p->takes[i];
 
 		k->allocations[k->n_allocations++] = (struct allocation) {
-			.order_id = k->o.id,
 			.n = fulfilment_for(p, t)->n,
 			.line_no = t->line->no,
 			.listing_id = t->offer->listing_id,
@@ -399,12 +398,13 @@ static void decide(struct work *k, const struct line *l, const char *rule, const
 	};
 }
 
-void release_allocation(struct world *w, const struct allocation *a, const char *maker_id)
+void release_allocation(struct world *w, const struct allocation *a, const struct kw_uuid *order,
+	const char *maker_id)
 {
 	if (a->week == 0) {
 		struct stock *s = stock_find(&w->stock, a->listing_id);
 		kw_assert(s != NULL);
-		stock_release(&w->stock, s, a->quantity, &a->order_id, a->line_no);
+		stock_release(&w->stock, s, a->quantity, order, a->line_no);
 	} else {
 		struct capacity *c = capacity_find(w, maker_id, a->week);
 		kw_assert(c != NULL);

@@ -33,6 +33,7 @@ struct capacity *capacity_find(const struct world *w, const char *maker_id, int 
  * fulfilments, allocations and decisions. A line is filled whole or stays parked with a reason. */
 void allocate_order(struct world *w, struct work *k);
 /* Takes back what one allocation holds: stock or capacity. The line's counters are the caller's. */
-void release_allocation(struct world *w, const struct allocation *a, const char *maker_id);
+void release_allocation(struct world *w, const struct allocation *a, const struct kw_uuid *order,
+	const char *maker_id);
 
 #endif

@@ -143,6 +143,8 @@ struct submitted {
 
 struct order {
 	struct kw_uuid id;
+	int64_t no; /* under which its lines, fulfilments and allocations are kept: grows, so that
+		       they lie together */
 	const char *channel, *external_id, *number;
 	int state; /* enum order_state: derived from the lines */
 	int64_t version;
@@ -166,7 +168,7 @@ struct order {
 /* quantity = allocated + parked + shipped + cancelled; delivered and incomplete are parts of
  * shipped, expired of cancelled. */
 struct line {
-	struct kw_uuid order_id;
+	int64_t order_no;
 	int no; /* 1, 2, 3 … as the channel listed them */
 	const char *line_id, *sku, *title;
 	int quantity;
@@ -177,6 +179,7 @@ struct line {
 };
 
 struct fulfilment {
+	int64_t order_no;
 	struct kw_uuid order_id;
 	int n;
 	struct kw_uuid id;
@@ -186,7 +189,7 @@ struct fulfilment {
 };
 
 struct allocation {
-	struct kw_uuid order_id;
+	int64_t order_no;
 	int n; /* fulfilment */
 	int line_no;
 	const char *listing_id;

@@ -89,35 +89,55 @@ enum kw_rc round_open(
 	return KW_OK;
 }
 
-/* Hands out runs of rows, sorted by order, to their works. */
-#define DEAL(r, T, all, n_all, member, n_member)                                               \
-	for (size_t from = 0, to; from < (n_all); from = to) {                                 \
-		struct work *k = round_find((r), &(all)[from].order_id);                       \
-		kw_assert(k != NULL);                                                          \
-		for (to = from; to < (n_all) && strcmp((all)[to].order_id.s, k->o.id.s) == 0;) \
-			to++;                                                                  \
-		k->member = &(all)[from];                                                      \
-		k->n_member = to - from;                                                       \
+struct numbered {
+	int64_t no;
+	struct work *work;
+};
+
+static int compare_numbers(const void *a, const void *b)
+{
+	const struct numbered *x = a, *y = b;
+
+	return (x->no > y->no) - (x->no < y->no);
+}
+
+/* Hands out runs of rows to their works; both are sorted by the orders' numbers. */
+#define DEAL(works, n_works, all, n_all, member, n_member)                             \
+	for (size_t at = 0, from = 0, to; from < (n_all); from = to) {                 \
+		while (at < (n_works) && (works)[at].no < (all)[from].order_no)        \
+			at++;                                                          \
+		kw_assert(at < (n_works) && (works)[at].no == (all)[from].order_no);   \
+		for (to = from; to < (n_all) && (all)[to].order_no == (works)[at].no;) \
+			to++;                                                          \
+		(works)[at].work->member = &(all)[from];                               \
+		(works)[at].work->n_member = to - from;                                \
 	}
 
 enum kw_rc round_load(struct round *r, struct kw_err *err)
 {
+	struct numbered *works = kw_new(r->b->arena, struct numbered, r->n);
 	struct id_row *ids = kw_new(r->b->arena, struct id_row, r->n);
+	struct number_row *numbers = kw_new(r->b->arena, struct number_row, r->n);
 	struct line *lines;
 	struct fulfilment *fulfilments;
 	struct allocation *allocations;
 	size_t n = 0, n_lines, n_fulfilments, n_allocations;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->works[i].load && !r->works[i].is_new)
+		if (r->works[i].load && !r->works[i].is_new) {
+			works[n] = (struct numbered) { r->works[i].o.no, &r->works[i] };
 			ids[n++].id = r->works[i].o.id;
-	KW_TRY(store_find_lines(r->b, ids, n, &lines, &n_lines, err));
-	KW_TRY(store_find_fulfilments(r->b, ids, n, &fulfilments, &n_fulfilments, err));
-	KW_TRY(store_find_allocations(r->b, ids, n, &allocations, &n_allocations, err));
+		}
+	qsort(works, n, sizeof(*works), compare_numbers);
+	for (size_t i = 0; i < n; i++)
+		numbers[i].no = works[i].no;
+	KW_TRY(store_find_lines(r->b, numbers, n, &lines, &n_lines, err));
+	KW_TRY(store_find_fulfilments(r->b, numbers, n, &fulfilments, &n_fulfilments, err));
+	KW_TRY(store_find_allocations(r->b, numbers, n, &allocations, &n_allocations, err));
 	KW_TRY(store_find_parked(r->b, ids, n, &r->parked, &r->n_parked, err));
-	DEAL(r, struct line, lines, n_lines, lines, n_lines);
-	DEAL(r, struct fulfilment, fulfilments, n_fulfilments, fulfilments, n_fulfilments);
-	DEAL(r, struct allocation, allocations, n_allocations, allocations, n_allocations);
+	DEAL(works, n, lines, n_lines, lines, n_lines);
+	DEAL(works, n, fulfilments, n_fulfilments, fulfilments, n_fulfilments);
+	DEAL(works, n, allocations, n_allocations, allocations, n_allocations);
 	for (size_t i = 0; i < r->n; i++) {
 		r->works[i].n_old_fulfilments = r->works[i].n_fulfilments;
 		r->works[i].n_old_allocations = r->works[i].n_allocations;
@@ -131,11 +151,12 @@ enum kw_rc round_load(struct round *r, struct kw_err *err)
 	return KW_OK;
 }
 
-const struct parked_row *round_parked(const struct round *r, const struct line *l)
+const struct parked_row *round_parked(
+	const struct round *r, const struct work *k, const struct line *l)
 {
 	for (size_t low = 0, high = r->n_parked; low < high;) {
 		size_t mid = low + (high - low) / 2;
-		int c = strcmp(l->order_id.s, r->parked[mid].order_id.s);
+		int c = strcmp(k->o.id.s, r->parked[mid].order_id.s);
 		if (c == 0)
 			c = l->no - r->parked[mid].line_no;
 		if (c == 0)
@@ -355,7 +376,7 @@ static void allocate(struct round *r, struct work *k)
 	k->lines_changed = true;
 	k->o.state = order_state_of(k->lines, k->n_lines);
 	for (size_t i = 0; i < k->n_lines; i++) {
-		const struct parked_row *old = round_parked(r, &k->lines[i]);
+		const struct parked_row *old = round_parked(r, k, &k->lines[i]);
 		if (k->lines[i].parked == 0)
 			continue;
 		parked++;

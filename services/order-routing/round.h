@@ -56,7 +56,8 @@ enum kw_rc round_decide(struct round *r, struct kw_err *err);
 enum kw_rc round_write(struct round *r, struct kw_err *err);
 
 /* The row of a line that was parked before this round, or NULL. */
-const struct parked_row *round_parked(const struct round *r, const struct line *l);
+const struct parked_row *round_parked(
+	const struct round *r, const struct work *k, const struct line *l);
 /* Keeps an exception once: the id is a function of what it is about. */
 void round_exception(struct round *r, const struct work *k, int kind, const struct kw_uuid *id,
 	const char *field, const char *detail, const char *body);

@@ -55,7 +55,7 @@ static void parked_line(
 		.wait_keys = wait_keys(r, k, l),
 		.trace = cause ? kw_arena_str(r->b->arena, cause->trace.s) : "",
 	};
-	const struct parked_row *before = round_parked(r, l);
+	const struct parked_row *before = round_parked(r, k, l);
 	out->tries = before ? before->tries + 1 : 0;
 	out->retry_at = retry_at(l, out->tries, r->b->now);
 }
@@ -88,32 +88,48 @@ static enum kw_rc write_parked(struct round *r, struct kw_err *err)
 	return store_insert_decisions(r->b, decisions.rows, decisions.n, err);
 }
 
-static enum kw_rc write_orders(struct round *r, struct kw_err *err)
+/* New orders get their numbers, which their lines and fulfilments need. */
+static enum kw_rc insert_orders(struct round *r, struct kw_err *err)
 {
 	struct order *made = kw_new(r->b->arena, struct order, r->n);
+	struct order_number *numbers;
+	size_t n = 0, n_numbers;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->works[i].is_new && r->works[i].changed)
+			made[n++] = r->works[i].o;
+	KW_TRY(store_insert_orders(r->b, made, n, &numbers, &n_numbers, err));
+	for (size_t i = 0; i < n_numbers; i++)
+		round_find(r, &numbers[i].id)->o.no = numbers[i].no;
+	return KW_OK;
+}
+
+static enum kw_rc write_orders(struct round *r, struct kw_err *err)
+{
 	struct order *changed = kw_new(r->b->arena, struct order, r->n);
 	VECTOR(struct line) new_lines = { 0 };
 	VECTOR(struct line) lines = { 0 };
-	size_t n_made = 0, n_changed = 0;
+	size_t n_changed = 0;
 
+	for (size_t i = 0; i < r->n; i++)
+		r->works[i].o.revision += r->works[i].changed;
+	KW_TRY(insert_orders(r, err));
 	for (size_t i = 0; i < r->n; i++) {
 		struct work *k = &r->works[i];
 		if (!k->changed)
 			continue;
-		k->o.revision++;
-		if (k->is_new)
-			made[n_made++] = k->o;
-		else
+		if (!k->is_new)
 			changed[n_changed++] = k->o;
 		if (!k->is_new && !k->lines_changed)
 			continue;
-		for (size_t j = 0; j < k->n_lines; j++)
+		for (size_t j = 0; j < k->n_lines; j++) {
+			k->lines[j].order_no = k->o.no;
 			if (k->is_new)
 				*PUSH(r->b->arena, new_lines) = k->lines[j];
 			else
 				*PUSH(r->b->arena, lines) = k->lines[j];
+		}
 	}
-	KW_TRY(store_insert_orders(r->b, made, n_made, err));
 	KW_TRY(store_update_orders(r->b, changed, n_changed, err));
 	KW_TRY(store_insert_lines(r->b, new_lines.rows, new_lines.n, err));
 	return store_update_lines(r->b, lines.rows, lines.n, err);
@@ -126,14 +142,18 @@ static enum kw_rc write_fulfilments(struct round *r, struct kw_err *err)
 	VECTOR(struct allocation) allocations = { 0 };
 
 	for (size_t i = 0; i < r->n; i++) {
-		const struct work *k = &r->works[i];
-		for (size_t j = 0; j < k->n_fulfilments; j++)
+		struct work *k = &r->works[i];
+		for (size_t j = 0; j < k->n_fulfilments; j++) {
+			k->fulfilments[j].order_no = k->o.no;
 			if (j >= k->n_old_fulfilments)
 				*PUSH(r->b->arena, made) = k->fulfilments[j];
 			else if (k->fulfilments[j].changed)
 				*PUSH(r->b->arena, changed) = k->fulfilments[j];
-		for (size_t j = k->n_old_allocations; j < k->n_allocations; j++)
+		}
+		for (size_t j = k->n_old_allocations; j < k->n_allocations; j++) {
+			k->allocations[j].order_no = k->o.no;
 			*PUSH(r->b->arena, allocations) = k->allocations[j];
+		}
 	}
 	KW_TRY(store_insert_fulfilments(r->b, made.rows, made.n, err));
 	KW_TRY(store_update_fulfilments(r->b, changed.rows, changed.n, err));

@@ -107,7 +107,6 @@ void work_begin(struct work *k, const struct submitted *m, const char *ship_to, 
 	for (size_t i = 0; i < m->n_lines; i++) {
 		const struct submitted_line *from = &m->lines[i];
 		k->lines[i] = (struct line) {
-			.order_id = m->order_id,
 			.no = (int)i + 1,
 			.line_id = from->line_id,
 			.sku = from->sku,
@@ -271,7 +270,7 @@ int work_cancel(struct world *w, struct work *k, int *cancelled)
 			struct line *l = a->n == f->n ? line_of(k, a->line_no) : NULL;
 			if (!l)
 				continue;
-			release_allocation(w, a, f->maker_id);
+			release_allocation(w, a, &k->o.id, f->maker_id);
 			l->allocated -= a->quantity;
 			l->cancelled += a->quantity;
 			cancelled[l - k->lines] += a->quantity;

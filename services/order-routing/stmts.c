@@ -10,24 +10,25 @@
 	"revision"
 
 #define LINE_COLUMNS                                                                      \
-	"order_id, line_no, line_id, sku, title, quantity, price, discount, listing_id, " \
+	"order_no, line_no, line_id, sku, title, quantity, price, discount, listing_id, " \
 	"allocated, parked, shipped, delivered, incomplete, cancelled, expired"
 
 #define STOCK_COLUMNS "listing_id, on_hand, allocated, missing, counted, count_version, version"
 
 const struct kw_stmt routing_stmts[] = {
-	[LOCK_ORDERS] = { "SELECT " ORDER_COLUMNS " FROM orders WHERE order_id = ANY ($1::uuid[]) "
+	[LOCK_ORDERS] = { "SELECT order_no, " ORDER_COLUMNS
+			  " FROM orders WHERE order_id = ANY ($1::uuid[]) "
 			  "ORDER BY order_id FOR UPDATE" },
 	[FIND_SEEN] = { "SELECT order_id, kind, source_time, content_hash, conflict "
 			"FROM order_messages WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id" },
 	[FIND_LINES] = { "SELECT " LINE_COLUMNS " FROM order_lines "
-			 "WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id, line_no" },
-	[FIND_FULFILMENTS] = { "SELECT order_id, n, fulfilment_id, maker_id, hub_id, state "
+			 "WHERE order_no = ANY ($1::bigint[]) ORDER BY order_no, line_no" },
+	[FIND_FULFILMENTS] = { "SELECT order_no, order_id, n, fulfilment_id, maker_id, hub_id, state "
 			       "FROM fulfilments "
-			       "WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id, n" },
-	[FIND_ALLOCATIONS] = { "SELECT order_id, n, line_no, listing_id, quantity, week, rule, "
-			       "version FROM allocations WHERE order_id = ANY ($1::uuid[]) "
-			       "ORDER BY order_id, n, line_no" },
+			       "WHERE order_no = ANY ($1::bigint[]) ORDER BY order_no, n" },
+	[FIND_ALLOCATIONS] = { "SELECT order_no, n, line_no, listing_id, quantity, week, rule, "
+			       "version FROM allocations WHERE order_no = ANY ($1::bigint[]) "
+			       "ORDER BY order_no, n, line_no" },
 	[FIND_PARKED] = { "SELECT order_id, line_no, reason, since, auto_cancel_at, retry_at, "
 			  "tries, array_to_string(wait_keys, chr(31)), trace "
 			  "FROM parked WHERE order_id = ANY ($1::uuid[]) "
@@ -43,21 +44,17 @@ const struct kw_stmt routing_stmts[] = {
 	/* A channel's own name first, then the listing's SKU; a retired publication stands for the
 	 * listing that it named. */
 	[FIND_OFFERS] = { "SELECT i.channel, i.sku, l.listing_id, l.title, l.kind, l.state, "
-			  "r.retired, l.maker_id, l.hub_id, l.skill, h.address, l.weight_g, "
-			  "l.lead_days "
+			  "coalesce(p.state = 'RETIRED', false), l.maker_id, l.hub_id, l.skill, "
+			  "h.address, l.weight_g, l.lead_days "
 			  "FROM unnest($1::text[], $2::text[]) AS i(channel, sku) "
-			  "CROSS JOIN LATERAL ("
-			  "SELECT listing_id, retired FROM ("
-			  "SELECT p.listing_id, p.state = 'RETIRED' AS retired, CASE p.state "
-			  "WHEN 'PUBLISHED' THEN 0 WHEN 'PAUSED' THEN 1 WHEN 'UNPUBLISHED' THEN 2 "
-			  "ELSE 3 END AS rank FROM publications p "
-			  "WHERE p.channel = i.channel AND p.channel_sku = i.sku "
-			  "UNION ALL "
-			  "SELECT s.listing_id, false, CASE s.state WHEN 'RETIRED' THEN 5 ELSE 4 "
-			  "END "
-			  "FROM listings s WHERE s.sku = i.sku) x "
-			  "ORDER BY rank, listing_id LIMIT 1) r "
-			  "JOIN listings l ON l.listing_id = r.listing_id "
+			  "LEFT JOIN LATERAL (SELECT listing_id, state FROM publications "
+			  "WHERE channel = i.channel AND channel_sku = i.sku "
+			  "ORDER BY CASE state WHEN 'PUBLISHED' THEN 0 WHEN 'PAUSED' THEN 1 "
+			  "WHEN 'UNPUBLISHED' THEN 2 ELSE 3 END, listing_id LIMIT 1) p ON true "
+			  "LEFT JOIN LATERAL (SELECT listing_id FROM listings "
+			  "WHERE p.listing_id IS NULL AND sku = i.sku "
+			  "ORDER BY state = 'RETIRED', listing_id LIMIT 1) s ON true "
+			  "JOIN listings l ON l.listing_id = coalesce(p.listing_id, s.listing_id) "
 			  "LEFT JOIN hubs h ON h.hub_id = l.hub_id "
 			  "ORDER BY i.channel COLLATE \"C\", i.sku COLLATE \"C\"" },
 	[LOCK_STOCK] = { "SELECT " STOCK_COLUMNS " FROM stock WHERE listing_id = ANY ($1::text[]) "
@@ -100,7 +97,7 @@ const struct kw_stmt routing_stmts[] = {
 			    "$16::bool[], $17::bool[], $18::text[], $19::bigint[], $20::bigint[], "
 			    "$21::bigint[], $22::bigint[], $23::bigint[], $24::text[], "
 			    "$25::text[], $26::text[], $27::int[], $28::int[], $29::text[], "
-			    "$30::timestamptz[], $31::int[], $32::bigint[])" },
+			    "$30::timestamptz[], $31::int[], $32::bigint[]) RETURNING order_id, order_no" },
 	[UPDATE_ORDERS] = { "UPDATE orders o SET state = i.state, version = i.version, "
 			    "updated_at = i.updated_at, source_time = i.source_time, "
 			    "source_kind = i.source_kind, cancel_asked = i.cancel_asked, "
@@ -121,7 +118,7 @@ const struct kw_stmt routing_stmts[] = {
 			    "financial_status, ship_to, auto_cancel_at, n_fulfilments, revision) "
 			    "WHERE o.order_id = i.order_id" },
 	[INSERT_LINES] = { "INSERT INTO order_lines (" LINE_COLUMNS ") "
-			   "SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], "
+			   "SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::text[], "
 			   "$5::text[], $6::int[], $7::bigint[], $8::bigint[], $9::text[], "
 			   "$10::int[], $11::int[], $12::int[], $13::int[], $14::int[], "
 			   "$15::int[], "
@@ -130,21 +127,21 @@ const struct kw_stmt routing_stmts[] = {
 			   "allocated = i.allocated, parked = i.parked, shipped = i.shipped, "
 			   "delivered = i.delivered, incomplete = i.incomplete, "
 			   "cancelled = i.cancelled, expired = i.expired "
-			   "FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::int[], "
+			   "FROM unnest($1::bigint[], $2::int[], $3::text[], $4::int[], $5::int[], "
 			   "$6::int[], $7::int[], $8::int[], $9::int[], $10::int[]) "
-			   "AS i(order_id, line_no, listing_id, allocated, parked, shipped, "
+			   "AS i(order_no, line_no, listing_id, allocated, parked, shipped, "
 			   "delivered, incomplete, cancelled, expired) "
-			   "WHERE l.order_id = i.order_id AND l.line_no = i.line_no" },
-	[INSERT_FULFILMENTS] = { "INSERT INTO fulfilments (order_id, n, fulfilment_id, maker_id, "
-				 "hub_id, state) SELECT * FROM unnest($1::uuid[], $2::int[], "
-				 "$3::uuid[], $4::text[], $5::text[], $6::text[])" },
+			   "WHERE l.order_no = i.order_no AND l.line_no = i.line_no" },
+	[INSERT_FULFILMENTS] = { "INSERT INTO fulfilments (order_no, order_id, n, fulfilment_id, maker_id, "
+				 "hub_id, state) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::int[], "
+				 "$4::uuid[], $5::text[], $6::text[], $7::text[])" },
 	[UPDATE_FULFILMENTS] = { "UPDATE fulfilments f SET state = i.state "
-				 "FROM unnest($1::uuid[], $2::int[], $3::text[]) "
-				 "AS i(order_id, n, state) "
-				 "WHERE f.order_id = i.order_id AND f.n = i.n" },
-	[INSERT_ALLOCATIONS] = { "INSERT INTO allocations (order_id, n, line_no, listing_id, "
+				 "FROM unnest($1::bigint[], $2::int[], $3::text[]) "
+				 "AS i(order_no, n, state) "
+				 "WHERE f.order_no = i.order_no AND f.n = i.n" },
+	[INSERT_ALLOCATIONS] = { "INSERT INTO allocations (order_no, n, line_no, listing_id, "
 				 "quantity, week, rule, version) SELECT * FROM "
-				 "unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::int[], "
+				 "unnest($1::bigint[], $2::int[], $3::int[], $4::text[], $5::int[], "
 				 "$6::int[], $7::text[], $8::bigint[])" },
 	[PUT_PARKED] = { "INSERT INTO parked (order_id, line_no, reason, since, auto_cancel_at, "
 			 "retry_at, tries, wait_keys, trace) "
@@ -269,7 +266,8 @@ const struct kw_stmt routing_stmts[] = {
 			   "ORDER BY auto_cancel_at LIMIT $1::int) x "
 			   "GROUP BY order_id ORDER BY order_id" },
 	[READ_REVISION] = { "SELECT revision FROM orders WHERE order_id = $1::uuid" },
-	[READ_ORDER] = { "SELECT " ORDER_COLUMNS " FROM orders WHERE order_id = ANY ($1::uuid[])" },
+	[READ_ORDER] = { "SELECT order_no, " ORDER_COLUMNS
+			 " FROM orders WHERE order_id = ANY ($1::uuid[])" },
 	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, order_id, channel, "
 			      "external_id, field, detail, opened_at FROM exceptions "
 			      "WHERE seq > $3::bigint AND ($1::text IS NULL OR kind = $1::text) "

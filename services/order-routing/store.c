@@ -11,6 +11,7 @@ static const struct kw_col text_cols[] = { KW_COL_TEXT(struct text_row, text), K
 
 #define O struct order
 static const struct kw_col order_cols[] = {
+	KW_COL_I64(O, no), /* not inserted: the server gives it */
 	KW_COL_UUID(O, id),
 	KW_COL_TEXT(O, channel),
 	KW_COL_TEXT(O, external_id),
@@ -72,7 +73,7 @@ static const struct kw_col order_change_cols[] = {
 
 #define L struct line
 static const struct kw_col line_cols[] = {
-	KW_COL_UUID(L, order_id),
+	KW_COL_I64(L, order_no),
 	KW_COL_INT(L, no),
 	KW_COL_TEXT(L, line_id),
 	KW_COL_TEXT(L, sku),
@@ -92,7 +93,7 @@ static const struct kw_col line_cols[] = {
 };
 
 static const struct kw_col line_change_cols[] = {
-	KW_COL_UUID(L, order_id),
+	KW_COL_I64(L, order_no),
 	KW_COL_INT(L, no),
 	KW_COL_TEXT(L, listing_id),
 	KW_COL_INT(L, allocated),
@@ -108,6 +109,7 @@ static const struct kw_col line_change_cols[] = {
 
 #define F struct fulfilment
 static const struct kw_col fulfilment_cols[] = {
+	KW_COL_I64(F, order_no),
 	KW_COL_UUID(F, order_id),
 	KW_COL_INT(F, n),
 	KW_COL_UUID(F, id),
@@ -118,7 +120,7 @@ static const struct kw_col fulfilment_cols[] = {
 };
 
 static const struct kw_col fulfilment_change_cols[] = {
-	KW_COL_UUID(F, order_id),
+	KW_COL_I64(F, order_no),
 	KW_COL_INT(F, n),
 	KW_COL_ENUM(F, state, &fulfilment_state_names),
 	KW_COL_END,
@@ -126,7 +128,7 @@ static const struct kw_col fulfilment_change_cols[] = {
 #undef F
 
 static const struct kw_col allocation_cols[] = {
-	KW_COL_UUID(struct allocation, order_id),
+	KW_COL_I64(struct allocation, order_no),
 	KW_COL_INT(struct allocation, n),
 	KW_COL_INT(struct allocation, line_no),
 	KW_COL_TEXT(struct allocation, listing_id),
@@ -228,19 +230,64 @@ static enum kw_rc fetch_of_orders(struct kw_batch *b, int stmt, const struct id_
 
 OF_ORDERS(store_lock_orders, LOCK_ORDERS, struct order, order_cols)
 OF_ORDERS(store_find_seen, FIND_SEEN, struct seen, seen_cols)
-OF_ORDERS(store_find_fulfilments, FIND_FULFILMENTS, struct fulfilment, fulfilment_cols)
-OF_ORDERS(store_find_allocations, FIND_ALLOCATIONS, struct allocation, allocation_cols)
 OF_ORDERS(store_find_parked, FIND_PARKED, struct parked_row, parked_cols)
 OF_ORDERS(store_find_payments, FIND_PAYMENTS, struct payment_row, payment_cols)
 OF_ORDERS(store_find_cancels, FIND_CANCELS, struct cancel_row, cancel_cols)
 
-enum kw_rc store_find_lines(struct kw_batch *b, const struct id_row *ids, size_t n,
+static enum kw_rc fetch_by_number(struct kw_batch *b, int stmt, const struct number_row *numbers,
+	size_t n, const struct kw_col *cols, size_t size, void *ret, size_t *ret_n,
+	struct kw_err *err)
+{
+	static const struct kw_col number_cols[] = { KW_COL_I64(struct number_row, no),
+		KW_COL_END };
+	struct kw_args args = kw_args_of(b->arena);
+
+	*ret_n = 0;
+	if (n == 0)
+		return KW_OK;
+	kw_args_rows(&args, number_cols, numbers, n, sizeof(*numbers));
+	return kw_pg_fetch(b->pg, &routing_stmts[stmt], &args, cols, size, ret, ret_n, err);
+}
+
+enum kw_rc store_find_lines(struct kw_batch *b, const struct number_row *numbers, size_t n,
 	struct line **ret, size_t *ret_n, struct kw_err *err)
 {
-	KW_TRY(fetch_of_orders(
-		b, FIND_LINES, ids, n, line_cols, sizeof(struct line), ret, ret_n, err));
+	KW_TRY(fetch_by_number(
+		b, FIND_LINES, numbers, n, line_cols, sizeof(**ret), ret, ret_n, err));
 	for (size_t i = 0; i < *ret_n; i++)
 		(*ret)[i].reason = NOT_PARKED;
+	return KW_OK;
+}
+
+enum kw_rc store_find_fulfilments(struct kw_batch *b, const struct number_row *numbers, size_t n,
+	struct fulfilment **ret, size_t *ret_n, struct kw_err *err)
+{
+	return fetch_by_number(
+		b, FIND_FULFILMENTS, numbers, n, fulfilment_cols, sizeof(**ret), ret, ret_n, err);
+}
+
+enum kw_rc store_find_allocations(struct kw_batch *b, const struct number_row *numbers, size_t n,
+	struct allocation **ret, size_t *ret_n, struct kw_err *err)
+{
+	return fetch_by_number(
+		b, FIND_ALLOCATIONS, numbers, n, allocation_cols, sizeof(**ret), ret, ret_n, err);
+}
+
+enum kw_rc store_insert_orders(struct kw_batch *b, const struct order *rows, size_t n,
+	struct order_number **ret, size_t *ret_n, struct kw_err *err)
+{
+	static const struct kw_col cols[] = { KW_COL_UUID(struct order_number, id),
+		KW_COL_I64(struct order_number, no), KW_COL_END };
+	struct kw_args args = kw_args_of(b->arena);
+
+	*ret_n = 0;
+	if (n == 0)
+		return KW_OK;
+	kw_args_rows(&args, order_cols + 1, rows, n, sizeof(*rows));
+	KW_TRY(kw_pg_fetch(
+		b->pg, &routing_stmts[INSERT_ORDERS], &args, cols, sizeof(**ret), ret, ret_n, err));
+	if (*ret_n != n)
+		return kw_fail(err, KW_FATAL, "only %zu of %zu orders were inserted", *ret_n, n);
 	return KW_OK;
 }
 
@@ -269,7 +316,6 @@ static enum kw_rc write_rows(struct kw_batch *b, int stmt, const struct kw_col *
 		return write_rows(b, stmt, cols, rows, n, sizeof(T), at, err);           \
 	}
 
-WRITE(store_insert_orders, INSERT_ORDERS, struct order, order_cols, 0)
 WRITE(store_update_orders, UPDATE_ORDERS, struct order, order_change_cols, 0)
 WRITE(store_insert_lines, INSERT_LINES, struct line, line_cols, 0)
 WRITE(store_update_lines, UPDATE_LINES, struct line, line_change_cols, 0)
@@ -332,9 +378,10 @@ enum kw_rc store_read_order(struct kw_pg *pg, struct kw_arena *a, const struct k
 	if (n == 0)
 		return KW_NOTHING;
 	ret->o = orders[0];
-	KW_TRY(store_find_lines(&b, &ids, 1, &ret->lines, &ret->n_lines, err));
-	KW_TRY(store_find_fulfilments(&b, &ids, 1, &ret->fulfilments, &ret->n_fulfilments, err));
-	KW_TRY(store_find_allocations(&b, &ids, 1, &ret->allocations, &ret->n_allocations, err));
+	struct number_row no = { ret->o.no };
+	KW_TRY(store_find_lines(&b, &no, 1, &ret->lines, &ret->n_lines, err));
+	KW_TRY(store_find_fulfilments(&b, &no, 1, &ret->fulfilments, &ret->n_fulfilments, err));
+	KW_TRY(store_find_allocations(&b, &no, 1, &ret->allocations, &ret->n_allocations, err));
 	KW_TRY(store_find_parked(&b, &ids, 1, &parked, &n_parked, err));
 	for (size_t i = 0; i < n_parked; i++)
 		for (size_t j = 0; j < ret->n_lines; j++)

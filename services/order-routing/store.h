@@ -15,6 +15,15 @@ struct id_row {
 	struct kw_uuid id;
 };
 
+struct number_row {
+	int64_t no; /* of an order */
+};
+
+struct order_number {
+	struct kw_uuid id;
+	int64_t no;
+};
+
 struct text_row {
 	const char *text;
 };
@@ -102,11 +111,11 @@ enum kw_rc store_lock_orders(struct kw_batch *b, const struct id_row *ids, size_
 	struct order **ret, size_t *ret_n, struct kw_err *err);
 enum kw_rc store_find_seen(struct kw_batch *b, const struct id_row *ids, size_t n,
 	struct seen **ret, size_t *ret_n, struct kw_err *err);
-enum kw_rc store_find_lines(struct kw_batch *b, const struct id_row *ids, size_t n,
+enum kw_rc store_find_lines(struct kw_batch *b, const struct number_row *numbers, size_t n,
 	struct line **ret, size_t *ret_n, struct kw_err *err);
-enum kw_rc store_find_fulfilments(struct kw_batch *b, const struct id_row *ids, size_t n,
+enum kw_rc store_find_fulfilments(struct kw_batch *b, const struct number_row *numbers, size_t n,
 	struct fulfilment **ret, size_t *ret_n, struct kw_err *err);
-enum kw_rc store_find_allocations(struct kw_batch *b, const struct id_row *ids, size_t n,
+enum kw_rc store_find_allocations(struct kw_batch *b, const struct number_row *numbers, size_t n,
 	struct allocation **ret, size_t *ret_n, struct kw_err *err);
 enum kw_rc store_find_parked(struct kw_batch *b, const struct id_row *ids, size_t n,
 	struct parked_row **ret, size_t *ret_n, struct kw_err *err);
@@ -127,8 +136,8 @@ enum kw_rc store_lock_capacity(struct kw_batch *b, const struct capacity *keys, 
 
 /* ---- writing orders ---- */
 
-enum kw_rc store_insert_orders(
-	struct kw_batch *b, const struct order *rows, size_t n, struct kw_err *err);
+enum kw_rc store_insert_orders(struct kw_batch *b, const struct order *rows, size_t n,
+	struct order_number **ret, size_t *ret_n, struct kw_err *err);
 enum kw_rc store_update_orders(
 	struct kw_batch *b, const struct order *rows, size_t n, struct kw_err *err);
 enum kw_rc store_insert_lines(

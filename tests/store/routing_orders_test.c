@@ -175,7 +175,7 @@ static void changed_lines_are_a_persons_business(void **state)
 		"LINES_CHANGED");
 	assert_int_equal(
 		stage_number(&w,
-			"SELECT quantity FROM order_lines JOIN orders USING (order_id) WHERE "
+			"SELECT quantity FROM order_lines JOIN orders USING (order_no) WHERE "
 			"external_id = 'edit'",
 			NULL),
 		1);

@@ -53,7 +53,7 @@ static const char *given_to(const char *external_id)
 {
 	return stage_text(&w,
 		"SELECT string_agg(f.maker_id || ':' || a.quantity || ':' || a.rule, ' ' ORDER "
-		"BY a.n) FROM allocations a JOIN fulfilments f USING (order_id, n) "
+		"BY a.n) FROM allocations a JOIN fulfilments f USING (order_no, n) "
 		"WHERE order_id = $1::text::uuid",
 		order_id(&w, external_id));
 }
@@ -265,18 +265,18 @@ static void mutants_are_caught(void **state)
 		{ "UPDATE orders SET state = 'DELIVERED' WHERE external_id = 'rug1'", "order_state",
 			"UPDATE orders SET state = 'SHIPPED' WHERE external_id = 'rug1'" },
 		{ "UPDATE order_lines SET allocated = allocated - 1, parked = parked + 1 FROM "
-		  "orders o WHERE o.order_id = order_lines.order_id AND external_id = 's1'",
+		  "orders o WHERE o.order_no = order_lines.order_no AND external_id = 's1'",
 			"line_allocation",
 			"UPDATE order_lines SET allocated = allocated + 1, parked = parked - 1 "
-			"FROM orders o WHERE o.order_id = order_lines.order_id AND external_id = "
+			"FROM orders o WHERE o.order_no = order_lines.order_no AND external_id = "
 			"'s1'" },
 		{ "UPDATE capacity SET used = used + 1 WHERE maker_id = 'amina'", "capacity_used",
 			"UPDATE capacity SET used = used - 1 WHERE maker_id = 'amina'" },
-		{ "UPDATE allocations SET quantity = quantity + 1 FROM orders o WHERE o.order_id "
-		  "= allocations.order_id AND external_id = 'n4'",
+		{ "UPDATE allocations SET quantity = quantity + 1 FROM orders o WHERE o.order_no "
+		  "= allocations.order_no AND external_id = 'n4'",
 			"stock_allocated",
 			"UPDATE allocations SET quantity = quantity - 1 FROM orders o WHERE "
-			"o.order_id = allocations.order_id AND external_id = 'n4'" },
+			"o.order_no = allocations.order_no AND external_id = 'n4'" },
 	};
 
 	for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {

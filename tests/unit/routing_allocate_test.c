@@ -300,8 +300,8 @@ static void one_fulfilment_for_a_maker_and_hub(void **state)
 	assert_int_equal(k->n_decisions, 3);
 	/* released, everything is as before */
 	for (size_t i = 0; i < k->n_allocations; i++)
-		release_allocation(
-			&w, &k->allocations[i], k->fulfilments[k->allocations[i].n - 1].maker_id);
+		release_allocation(&w, &k->allocations[i], &k->o.id,
+			k->fulfilments[k->allocations[i].n - 1].maker_id);
 	assert_int_equal(stock_available(&w.stock.rows[1]), 5);
 	assert_int_equal(w.capacity[1].delta, 0);
 }

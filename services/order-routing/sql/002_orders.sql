@@ -3,6 +3,9 @@
 
 CREATE TABLE orders (
 	order_id uuid PRIMARY KEY,
+	-- under which lines, fulfilments and allocations are kept: what is new lies together at the end of
+	-- their indexes, while ids are spread over all of them (7.5 against 2.8 us a row)
+	order_no bigint GENERATED ALWAYS AS IDENTITY,
 	channel text COLLATE "C" NOT NULL,
 	external_id text COLLATE "C" NOT NULL,
 	number text,
@@ -41,7 +44,7 @@ CREATE TABLE orders (
 -- Per line: ordered = allocated + parked + shipped + cancelled; delivered and incomplete are parts
 -- of shipped, expired of cancelled.
 CREATE TABLE order_lines (
-	order_id uuid NOT NULL,
+	order_no bigint NOT NULL,
 	line_no int NOT NULL,
 	line_id text COLLATE "C" NOT NULL,
 	sku text COLLATE "C" NOT NULL,
@@ -57,7 +60,7 @@ CREATE TABLE order_lines (
 	incomplete int NOT NULL,
 	cancelled int NOT NULL,
 	expired int NOT NULL,
-	PRIMARY KEY (order_id, line_no),
+	PRIMARY KEY (order_no, line_no),
 	CHECK (quantity > 0 AND quantity = allocated + parked + shipped + cancelled),
 	CHECK (allocated >= 0 AND parked >= 0 AND shipped >= 0 AND cancelled >= 0),
 	CHECK (delivered >= 0 AND incomplete >= 0 AND delivered + incomplete <= shipped AND expired
@@ -66,6 +69,7 @@ CREATE TABLE order_lines (
 
 -- Work for one maker at one hub; becomes parcels.
 CREATE TABLE fulfilments (
+	order_no bigint NOT NULL,
 	order_id uuid NOT NULL,
 	n int NOT NULL,
 	fulfilment_id uuid NOT NULL,
@@ -73,13 +77,13 @@ CREATE TABLE fulfilments (
 	hub_id text COLLATE "C" NOT NULL,
 	state text NOT NULL CHECK (state IN ('OPEN', 'ON_HOLD', 'IN_PROGRESS', 'CLOSED',
 		'INCOMPLETE', 'CANCELLED')),
-	PRIMARY KEY (order_id, n)
+	PRIMARY KEY (order_no, n)
 ) WITH (fillfactor = 85);
 
 -- What a fulfilment holds of a line, from stock or from the maker's capacity of a week; the
 -- decision that gave it. Never changed.
 CREATE TABLE allocations (
-	order_id uuid NOT NULL,
+	order_no bigint NOT NULL,
 	n int NOT NULL,
 	line_no int NOT NULL,
 	listing_id text COLLATE "C" NOT NULL,
@@ -87,7 +91,7 @@ CREATE TABLE allocations (
 	week int NOT NULL, -- 0: from stock
 	rule text NOT NULL,
 	version bigint NOT NULL, -- of the order, at the event that told it
-	PRIMARY KEY (order_id, n, line_no)
+	PRIMARY KEY (order_no, n, line_no)
 );
 
 -- Parked lines only: small, so that its indexes cost the common way of an order nothing.

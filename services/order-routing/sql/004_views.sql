@@ -5,10 +5,10 @@ CREATE VIEW decision_log AS
 			NULL::text AS maker_id, NULL::uuid AS fulfilment_id
 		FROM decisions d
 	UNION ALL
-	SELECT a.order_id, a.version, a.line_no, a.rule,
+	SELECT o.order_id, a.version, a.line_no, a.rule,
 			CASE a.week WHEN 0 THEN 'IN_STOCK' ELSE 'CAPACITY' END, a.quantity,
 			f.maker_id, f.fulfilment_id
-		FROM allocations a JOIN fulfilments f USING (order_id, n);
+		FROM orders o JOIN allocations a USING (order_no) JOIN fulfilments f USING (order_no, n);
 
 -- The order's state as a function of its lines; the same function is order_state_of in states.c,
 -- and a test compares them.
@@ -30,25 +30,25 @@ $$;
 
 -- What fulfilments hold of each line.
 CREATE VIEW held AS
-	SELECT a.order_id, a.line_no, a.listing_id, a.week, f.maker_id,
+	SELECT a.order_no, a.line_no, a.listing_id, a.week, f.maker_id,
 			sum(a.quantity) FILTER (WHERE f.state IN ('OPEN', 'ON_HOLD')) AS open,
 			sum(a.quantity) FILTER (WHERE f.state IN ('IN_PROGRESS', 'CLOSED', 'INCOMPLETE'))
 				AS gone,
 			sum(a.quantity) FILTER (WHERE f.state = 'CLOSED') AS closed,
 			sum(a.quantity) FILTER (WHERE f.state = 'INCOMPLETE') AS incomplete,
 			sum(a.quantity) FILTER (WHERE f.state <> 'CANCELLED') AS live
-		FROM allocations a LEFT JOIN fulfilments f USING (order_id, n)
+		FROM allocations a LEFT JOIN fulfilments f USING (order_no, n)
 		GROUP BY 1, 2, 3, 4, 5;
 
 -- One row per thing that drifts; none when all is well.
 CREATE VIEW drift AS
 	WITH held_line AS (
-		SELECT order_id, line_no, coalesce(sum(open), 0) AS open,
+		SELECT order_no, line_no, coalesce(sum(open), 0) AS open,
 				coalesce(sum(gone), 0) AS gone, coalesce(sum(closed), 0) AS closed,
 				coalesce(sum(incomplete), 0) AS incomplete
 			FROM held GROUP BY 1, 2),
 	lines AS (
-		SELECT order_id, order_state_of(sum(allocated), sum(parked), sum(shipped),
+		SELECT order_no, order_state_of(sum(allocated), sum(parked), sum(shipped),
 				sum(delivered), sum(incomplete), sum(cancelled), sum(expired)) AS state
 			FROM order_lines GROUP BY 1),
 	moved AS (
@@ -61,33 +61,37 @@ CREATE VIEW drift AS
 	UNION ALL
 	SELECT 'order_state', o.order_id::text,
 			format('%s, but its lines say %s', o.state, coalesce(l.state, 'nothing'))
-		FROM orders o LEFT JOIN lines l USING (order_id)
+		FROM orders o LEFT JOIN lines l USING (order_no)
 		WHERE o.state IS DISTINCT FROM l.state
 	UNION ALL
-	SELECT 'line_sum', l.order_id || '/' || l.line_id,
+	SELECT 'line_sum', o.order_id || '/' || l.line_id,
 			format('ordered %s, allocated %s, parked %s, shipped %s, cancelled %s',
 				l.quantity, l.allocated, l.parked, l.shipped, l.cancelled)
-		FROM order_lines l
+		FROM order_lines l LEFT JOIN orders o USING (order_no)
 		WHERE l.quantity <> l.allocated + l.parked + l.shipped + l.cancelled
 	UNION ALL
-	SELECT 'line_allocation', l.order_id || '/' || l.line_id,
+	SELECT 'line_allocation', o.order_id || '/' || l.line_id,
 			format('allocated %s, shipped %s, delivered %s, incomplete %s; held %s, %s, %s, %s',
 				l.allocated, l.shipped, l.delivered, l.incomplete, coalesce(h.open, 0),
 				coalesce(h.gone, 0), coalesce(h.closed, 0), coalesce(h.incomplete, 0))
-		FROM order_lines l LEFT JOIN held_line h USING (order_id, line_no)
+		FROM order_lines l LEFT JOIN held_line h USING (order_no, line_no)
+		LEFT JOIN orders o USING (order_no)
 		WHERE l.allocated <> coalesce(h.open, 0) OR l.shipped <> coalesce(h.gone, 0)
 			OR l.delivered <> coalesce(h.closed, 0)
 			OR l.incomplete <> coalesce(h.incomplete, 0)
 	UNION ALL
-	SELECT 'allocation_alone', a.order_id || '/' || a.line_no, 'without line or fulfilment'
-		FROM allocations a LEFT JOIN fulfilments f USING (order_id, n)
-		LEFT JOIN order_lines l USING (order_id, line_no)
-		WHERE f.order_id IS NULL OR l.order_id IS NULL
+	SELECT 'allocation_alone', format('order number %s/%s', a.order_no, a.line_no),
+			'without order, line or fulfilment'
+		FROM allocations a LEFT JOIN fulfilments f USING (order_no, n)
+		LEFT JOIN order_lines l USING (order_no, line_no) LEFT JOIN orders o USING (order_no)
+		WHERE f.order_no IS NULL OR l.order_no IS NULL OR o.order_no IS NULL
+			OR f.order_id <> o.order_id
 	UNION ALL
 	SELECT 'parked_row', coalesce(l.order_id, p.order_id) || '/' || coalesce(l.line_no, p.line_no),
 			format('the line has %s parked, the list of parked lines %s it',
 				coalesce(l.parked, 0), CASE WHEN p.order_id IS NULL THEN 'lacks' ELSE 'has' END)
-		FROM (SELECT * FROM order_lines WHERE parked > 0) l
+		FROM (SELECT order_id, line_no, parked FROM order_lines JOIN orders USING (order_no)
+			WHERE parked > 0) l
 		FULL JOIN parked p USING (order_id, line_no)
 		WHERE l.order_id IS NULL OR p.order_id IS NULL
 	UNION ALL
