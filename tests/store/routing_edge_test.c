@@ -147,7 +147,6 @@ static void becomes(const char *path, const char *part)
 		c = operator_call("GET", path, NULL);
 		if (c.rc == KW_OK && c.status == 200 && strstr(text_of(&c), part))
 			return;
-		usleep(20000);
 	}
 	fail_msg("%s: %d %s does not become %s", path, c.status, text_of(&c), part);
 }
@@ -195,7 +194,6 @@ static int setup(void **state)
 		struct kw_call c = call("GET", admin, "/readyz", NULL, NULL);
 		if (c.rc == KW_OK && c.status == 200)
 			return 0;
-		usleep(20000);
 	}
 	print_error("the service does not get ready, see %s\n", service_log);
 	return -1;
@@ -288,8 +286,7 @@ static void an_operator_cancels(void **state)
 	answered(post_to("shop", SECRET, order_body("order.created", "e3", "nothing", 100)), 202,
 		order_id(&w, "e3"));
 	becomes(path_of("e3"), "\"reason\":\"UNKNOWN_LISTING\"");
-	for (int64_t end = kw_monotonic_us() + 10 * KW_US_PER_S; kw_monotonic_us() < end;
-		usleep(20000))
+	for (int64_t end = kw_monotonic_us() + 10 * KW_US_PER_S; kw_monotonic_us() < end;)
 		if (stage_number(&w,
 			    "SELECT count(*) FROM dead_letters WHERE reason LIKE '%no "
 			    "such order%'",

@@ -30,6 +30,15 @@ static enum kw_rc become_service(struct kw_pg *pg, void *ctx, struct kw_err *err
 	return kw_pg_script(pg, "SET ROLE karwan_routing", err);
 }
 
+static void connect_service(struct stage *w)
+{
+	w->pg = kw_pg_new(&(struct kw_pg_config) { .dsn = w->dsn,
+		.schema = "routing",
+		.application = "routing-test",
+		.trial = true,
+		.on_session = become_service });
+}
+
 void stage_make(struct stage *w, const char *name)
 {
 	static const struct kw_topic topic = { "karwan.orders.events", 12, -1, "events" };
@@ -58,11 +67,7 @@ void stage_make(struct stage *w, const char *name)
 		.sets = (const struct kw_migration *const[]) {
 			kw_flow_migrations, routing_migrations, NULL } };
 	must(kw_pg_migrate(w->admin, &target, &n, &err), &err);
-	w->pg = kw_pg_new(&(struct kw_pg_config) { .dsn = w->dsn,
-		.schema = "routing",
-		.application = "routing-test",
-		.trial = true,
-		.on_session = become_service });
+	connect_service(w);
 	must(kw_time_parse("2026-03-02T10:00:00Z", &w->clock.fixed, &err), &err);
 	w->clock = kw_clock_fixed(w->clock.fixed);
 	w->config = (struct kw_flow_config) {
@@ -75,6 +80,26 @@ void stage_make(struct stage *w, const char *name)
 		.topics = &topics,
 		.clock = &w->clock,
 	};
+}
+
+void stage_join(struct stage *w, const struct stage *first)
+{
+	*w = (struct stage) {
+		.dsn = first->dsn,
+		.arena = kw_arena_new(64 << 20),
+		.batch = kw_arena_new(256 << 20),
+		.config = first->config,
+		.clock = first->clock,
+	};
+	w->config.clock = &w->clock;
+	connect_service(w);
+}
+
+void stage_leave(struct stage *w)
+{
+	kw_pg_free(w->pg);
+	kw_arena_free(w->batch);
+	kw_arena_free(w->arena);
 }
 
 void stage_done(struct stage *w)
@@ -145,11 +170,18 @@ void stage_say(struct stage *w, const struct said *said, size_t n)
 	must(stage_try(w, said, n), &w->err);
 }
 
+enum kw_rc stage_job(struct stage *w, kw_outcome_fn *fn)
+{
+	enum kw_rc rc = kw_outcome_run(&w->config, w->pg, w->batch, fn, NULL, &w->err);
+
+	kw_arena_reset(w->batch);
+	return rc;
+}
+
 static void run_job(struct stage *w, kw_outcome_fn *fn, const char *left)
 {
 	for (int i = 0; i < 100; i++) {
-		enum kw_rc rc = kw_outcome_run(&w->config, w->pg, w->batch, fn, NULL, &w->err);
-		kw_arena_reset(w->batch);
+		enum kw_rc rc = stage_job(w, fn);
 		if (rc == KW_NOTHING)
 			return;
 		must(rc, &w->err);

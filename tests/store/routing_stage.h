@@ -23,6 +23,9 @@ struct said {
 
 void stage_make(struct stage *w, const char *name);
 void stage_done(struct stage *w);
+/* Another replica on the same database, for another thread. */
+void stage_join(struct stage *w, const struct stage *first);
+void stage_leave(struct stage *w);
 
 /* One batch of messages, grouped by the rows of the topic table. */
 enum kw_rc stage_try(struct stage *w, const struct said *said, size_t n);
@@ -30,6 +33,8 @@ void stage_say(struct stage *w, const struct said *said, size_t n);
 #define SAY(w, ...)                                           \
 	stage_say((w), (const struct said[]) { __VA_ARGS__ }, \
 		sizeof((const struct said[]) { __VA_ARGS__ }) / sizeof(struct said))
+/* A job once. */
+enum kw_rc stage_job(struct stage *w, kw_outcome_fn *fn);
 /* A job until it has nothing to do; fails after 100 rounds. */
 void stage_stock(struct stage *w);
 void stage_expire(struct stage *w);
