@@ -6,6 +6,7 @@
 
 #include "bus/consumer.h"
 #include "flow/batch.h"
+#include "flow/identity.h"
 #include "pg/tx.h"
 
 #define KW_PAYLOAD_MAX (900 * 1000)
@@ -136,11 +137,5 @@ const struct kw_topic_row *kw_row_find(
 /* Fills one element of the row's array: meta and data. */
 enum kw_rc kw_message_decode(const struct kw_topic_row *row, const struct kw_message *m,
 	const struct kw_envelope *e, struct kw_arena *a, void *out, struct kw_err *err);
-
-/* ---- identity.c ---- */
-
-/* on_session of every connection of a service: RETRY with code EPOCH where the database is not the
- * accepted one. */
-enum kw_rc kw_identity_check(struct kw_pg *pg, void *ctx, struct kw_err *err);
 
 #endif

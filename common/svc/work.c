@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "flow/impl.h" /* kw_identity_check */
+#include "flow/identity.h"
 #include "svc/impl.h"
 
 #define JOB_ARENA_MAX ((size_t)256 * 1024 * 1024)

@@ -104,7 +104,6 @@ static void wait_ready(void)
 		struct kw_call c = call("GET", admin, "/readyz", NULL, NULL);
 		if (status_of(&c) == 200)
 			return;
-		usleep(20000);
 	}
 	fail_msg("the service does not get ready, see %s", service_log);
 }
