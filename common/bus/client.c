@@ -110,25 +110,28 @@ static struct kw_link *find_link(struct kw_links *l, const char *name, int port)
 
 /* Broker thread, under librdkafka's lock of that broker: no call back into librdkafka.
  * Not from error events: librdkafka tells an error that repeats within 30 s only once. A connection
- * that could not be made counts as lost too, so that no outage passes unseen. */
+ * that could not be made counts as lost too, so that no outage passes unseen. The group's
+ * coordinator (port 0) is DOWN once before it has an address. */
 static rd_kafka_resp_err_t on_state(rd_kafka_t *rk, int32_t broker, const char *protocol,
 	const char *name, int port, const char *state, void *opaque)
 {
 	struct kw_links *l = opaque;
 	bool up = strcmp(state, "UP") == 0, down = strcmp(state, "DOWN") == 0;
+	bool idle = strcmp(state, "INIT") == 0 || strcmp(state, "TRY_CONNECT") == 0;
 
 	(void)rk;
 	(void)broker;
 	(void)protocol;
-	if (down)
-		atomic_store(&l->lost, true);
-	if (!up && !down)
-		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	pthread_mutex_lock(&l->lock);
 	struct kw_link *link = find_link(l, name, port);
-	if (link && link->up != up) {
-		link->up = up;
-		atomic_fetch_add(&l->up, up ? 1 : -1);
+	if (down && (port != 0 || !link || link->begun))
+		atomic_store(&l->lost, true);
+	if (link) {
+		link->begun = !down && !idle;
+		if ((up || down) && link->up != up) {
+			link->up = up;
+			atomic_fetch_add(&l->up, up ? 1 : -1);
+		}
 	}
 	pthread_mutex_unlock(&l->lock);
 	return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -182,7 +185,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *what, const char
 {
 	static const char *const outage[] = { "FAIL", "REQTMOUT", "SESSTMOUT", "ERROR", "GETPID",
 		"COORD", "COORDQUERY", "HEARTBEAT", "METADATA", "CLUSTERID", "CONNECT", "BROKER",
-		"TERMINATE" };
+		"TERMINATE", "COMMITFAIL" };
 	bool expected = level > SYSLOG_WARNING;
 
 	if (level > SYSLOG_INFO)
@@ -199,6 +202,13 @@ void kw_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value)
 	char why[256];
 
 	kw_assert(rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK);
+}
+
+void kw_conf_try(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+	char why[256];
+
+	kw_assert(rd_kafka_conf_set(conf, name, value, why, sizeof(why)) != RD_KAFKA_CONF_INVALID);
 }
 
 void kw_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value)

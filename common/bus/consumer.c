@@ -103,12 +103,14 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rerr,
 
 /* ---- open and close ---- */
 
-/* Errors of connections are the links' business. */
+/* Connections are watched by their links, and librdkafka's log has told it; without this it tells
+ * it twice. */
 static void on_error(rd_kafka_t *rk, int rerr, const char *reason, void *opaque)
 {
+	(void)rk;
+	(void)rerr;
+	(void)reason;
 	(void)opaque;
-	kw_client_log(
-		KW_INFO, rd_kafka_name(rk), rd_kafka_err2name((rd_kafka_resp_err_t)rerr), reason);
 }
 
 static rd_kafka_conf_t *settings(struct kw_consumer *c)
@@ -134,6 +136,7 @@ static rd_kafka_conf_t *settings(struct kw_consumer *c)
 	kw_conf_set_int(conf, "fetch.wait.max.ms", 10);
 	kw_conf_set_int(conf, "fetch.min.bytes", 1);
 	kw_conf_set_int(conf, "fetch.error.backoff.ms", 50);
+	kw_conf_try(conf, "fetch.queue.backoff.ms", "50");
 	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	rd_kafka_conf_set_opaque(conf, c);

@@ -20,6 +20,7 @@ struct kw_links {
 		char name[128];
 		int port;
 		bool up;
+		bool begun; /* a connection was begun, and has not ended */
 	} links[KW_LINKS_MAX];
 	size_t n;
 	atomic_int up;
@@ -33,6 +34,8 @@ void kw_links_done(struct kw_links *l);
 rd_kafka_conf_t *kw_conf_new(const char *brokers, const char *client_id, struct kw_links *links);
 /* A setting that librdkafka refuses is our bug: aborts. */
 void kw_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+/* One that older versions do not know: they do without. */
+void kw_conf_try(rd_kafka_conf_t *conf, const char *name, const char *value);
 void kw_conf_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
 /* Consumes conf. */
 enum kw_rc kw_client_open(

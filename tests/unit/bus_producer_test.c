@@ -255,6 +255,23 @@ static void topic_that_may_not_be_written(void **state)
 	assert_once(&book, 0, 1);
 }
 
+static void partition_that_is_not_there(void **state)
+{
+	(void)state;
+	struct kw_err err;
+
+	open_with((struct kw_producer_config) { 0 });
+	/* the topic is not known yet: taken, and refused when it is */
+	assert_int_equal(send_number(producer, topic, PARTITIONS, 0, &err), KW_OK);
+	book_wait(&book, 1);
+	assert_int_equal(book.lines[0].outcome, KW_REFUSED);
+	assert_int_equal(send_number(producer, topic, PARTITIONS, 1, &err), KW_RETRY);
+	assert_string_equal(err.code, "_UNKNOWN_PARTITION");
+	send_surely(producer, topic, PARTITIONS - 1, 2);
+	book_wait(&book, 2);
+	assert_int_equal(book.lines[2].outcome, KW_PERSISTED);
+}
+
 /* The broker has it, but its answer never comes: neither yes nor no may be said. */
 static void answer_that_never_comes_is_maybe(void **state)
 {
@@ -502,6 +519,7 @@ int main(void)
 		MOCK_TEST(passing_errors_are_tried_again),
 		MOCK_TEST(what_the_broker_never_takes_is_refused),
 		MOCK_TEST(topic_that_may_not_be_written),
+		MOCK_TEST(partition_that_is_not_there),
 		MOCK_TEST(answer_that_never_comes_is_maybe),
 		MOCK_TEST(broker_away_and_back),
 		MOCK_TEST(each_loss_is_told),
