@@ -1,4 +1,4 @@
-/* A marketplace is one folder and one line in adapters.c: how its webhooks are verified, and how a
+/* A marketplace is one folder and one line below: how its webhooks are verified, and how a
  * body becomes the canonical order. A parser is a pure function of topic and bytes, run over the
  * fixtures beside it by one test. Const descriptors; any thread. */
 #ifndef ROUTING_ADAPTERS_ADAPTER_H
@@ -25,13 +25,20 @@ struct order_adapter {
 		struct kw_err *err);
 };
 
-extern const struct order_adapter shopify_orders, karwan_orders;
-enum kw_rc shopify_verify(
-	const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
-enum kw_rc karwan_verify(
-	const struct kw_partner *partner, const struct kw_request *rq, struct kw_err *err);
+/* One line per marketplace: its folder's name. */
+#define MARKETPLACES(X) \
+	X(shopify)      \
+	X(karwan)
 
-/* One line per marketplace; { 0 }-terminated. */
+/* What the folder defines. */
+#define MARKETPLACE_DECLARED(name)                                                              \
+	extern const struct order_adapter name##_orders;                                        \
+	enum kw_rc name##_verify(const struct kw_partner *partner, const struct kw_request *rq, \
+		struct kw_err *err);
+MARKETPLACES(MARKETPLACE_DECLARED)
+#undef MARKETPLACE_DECLARED
+
+/* The same for the service's descriptor; { 0 }-terminated. */
 extern const struct kw_adapter routing_adapters[];
 
 /* ---- what parsers share ---- */

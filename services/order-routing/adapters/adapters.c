@@ -1,4 +1,4 @@
-/* The list of marketplaces, and what their parsers share. */
+/* The table of marketplaces, and what their parsers share. */
 #include "adapter.h"
 
 #include <ctype.h>
@@ -11,11 +11,9 @@
 #include "rules.h"
 #include "json/json.h"
 
-const struct kw_adapter routing_adapters[] = {
-	{ "shopify", KW_CHANNEL, shopify_verify, &shopify_orders },
-	{ "karwan", KW_CHANNEL, karwan_verify, &karwan_orders },
-	{ 0 },
-};
+#define ROW(name) { #name, KW_CHANNEL, name##_verify, &name##_orders },
+const struct kw_adapter routing_adapters[] = { MARKETPLACES(ROW) { 0 } };
+#undef ROW
 
 enum kw_rc money_at(const char *text, const char *currency, const char *pointer,
 	struct kw_money *ret, struct kw_err *err)
