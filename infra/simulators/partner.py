@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 
-place: dict[int, tuple[int, int]] = {}  # by partition; keep it with what you did, in one transaction
+place: dict[int, tuple[int, int]] = {}  # by partition; keep it in the transaction of what you do
 kcat = ["kcat", "-C", "-b", os.environ["KARWAN_KAFKA_BROKERS"], "-t", "karwan.dispatch.events",
         "-o", "beginning", "-J", "-u", "-q"] + sys.argv[1:]  # -e: until the end of now
 with subprocess.Popen(kcat, stdout=subprocess.PIPE) as log:
@@ -20,7 +20,8 @@ with subprocess.Popen(kcat, stdout=subprocess.PIPE) as log:
         head = dict(zip(record["headers"][::2], record["headers"][1::2]))
         epoch, number = map(int, head["ce_sequence"].split("-"))
         last = place.get(record["partition"], (epoch, number - 1))
-        if head["ce_type"] == "karwan.epoch.started.v1" and epoch > last[0] and number <= last[1] + 1:
+        barrier = head["ce_type"] == "karwan.epoch.started.v1" and epoch > last[0]
+        if barrier and number <= last[1] + 1:
             if number <= last[1]:
                 print(f"void: numbers {number} to {last[1]} of partition {record['partition']}")
         elif number != last[1] + 1 or epoch < last[0]:

@@ -13,7 +13,7 @@ CHANNELS = {  # currency, prefix of the channel's own SKUs
 # id, name, lead, region, line1, city, postcode, phone
 HUBS = (
     ("hub-muzaffarabad", "Neelum Valley Women's Centre", "Shaista Mir", "Azad Kashmir",
-     "Upper Chattar, near the District Headquarters Hospital", "Muzaffarabad", "13100", "+923005550101"),
+     "Upper Chattar, near the District Hospital", "Muzaffarabad", "13100", "+923005550101"),
     ("hub-multan", "Hussain Agahi Craft House", "Rukhsana Bibi", "Punjab",
      "12 Hussain Agahi Bazaar, behind the Clock Tower", "Multan", "60000", "+923005550102"),
     ("hub-hunza", "Karimabad Weaving Hall", "Gul Begum", "Gilgit-Baltistan",

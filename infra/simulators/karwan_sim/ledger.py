@@ -1,5 +1,5 @@
-"""What the demo learns from events while it runs, and what it says in the end. Standard library only
-(python3 of Debian 12)."""
+"""What the demo learns from events while it runs, and what it says in the end. Standard library
+only (python3 of Debian 12)."""
 
 import threading
 from collections import Counter
@@ -88,7 +88,8 @@ def latencies(ledger: Ledger, orders: list[Order], order_attempts: list[Attempt]
     for attempt in sorted(payment_attempts, key=lambda a: a.sent_at):
         if attempt.status == 202 and attempt.message.kind == "succeeded":
             money.setdefault(attempt.message.external_id, attempt.sent_at)
-    paid_in_advance = {(o.channel, o.external_id) for o in orders if o.pays in ("STRIPE", "CHANNEL")}
+    paid_in_advance = {(o.channel, o.external_id) for o in orders
+                       if o.pays in ("STRIPE", "CHANNEL")}
     out = []
     for parcel, at in ledger.booked.items():
         key = ledger.orders_of[parcel]
@@ -116,10 +117,12 @@ def table(result: dict, more: dict[str, str]) -> str:
             for name in ("sent", "accepted", "repeated", "refused", "routed", "parked", "paid",
                          "booked", "delivered")]
     rows.append(("earned", spell_money(result["earned"]), more.get("earned", "")))
-    rows.append(("event p50/p99", f"{event_ms['p50']} / {event_ms['p99']} ms", more.get("event", "")))
+    rows.append(("event p50/p99", f"{event_ms['p50']} / {event_ms['p99']} ms",
+                 more.get("event", "")))
     rows.append(("check", result["check"], more.get("check", "")))
     width = max(len(value) for _, value, _ in rows[:-1])
-    return "\n".join(f"  {name:<14} {value:>{width}}  {note}".rstrip() for name, value, note in rows)
+    return "\n".join(f"  {name:<14} {value:>{width}}  {note}".rstrip()
+                     for name, value, note in rows)
 
 
 def spell_refusals(attempts: Iterable[Attempt]) -> str:

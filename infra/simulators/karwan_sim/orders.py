@@ -15,10 +15,13 @@ UNFILLABLE = ("UNKNOWN_SKU", "LAST_PIECE")
 PLACES = {
     "PKR": (
         ("PK", "Punjab", "Lahore", "54000", "House 14, Street 3, Model Town", "+923005552001"),
-        ("PK", "Sindh", "Karachi", "75600", "Flat 6-B, Clifton Block 5, near Do Talwar", "+923005552002"),
+        ("PK", "Sindh", "Karachi", "75600", "Flat 6-B, Clifton Block 5, near Do Talwar",
+         "+923005552002"),
         ("PK", "Islamabad", "Islamabad", "44000", "House 221, Street 18, F-7/2", "+923005552003"),
-        ("PK", "Khyber Pakhtunkhwa", "Peshawar", "25000", "22 Saddar Road, opposite the museum", "+923005552004"),
-        ("PK", "Balochistan", "Quetta", "87300", "5 Jinnah Road, above the bookshop", "+923005552005"),
+        ("PK", "Khyber Pakhtunkhwa", "Peshawar", "25000", "22 Saddar Road, opposite the museum",
+         "+923005552004"),
+        ("PK", "Balochistan", "Quetta", "87300", "5 Jinnah Road, above the bookshop",
+         "+923005552005"),
     ),
     "USD": (
         ("US", "New York", "Brooklyn", "11201", "88 Montague Street, Apt 4", "+12125550140"),
@@ -30,8 +33,10 @@ PLACES = {
 }
 FIRST = ("Ayesha", "Bilal", "Hina", "Omar", "Sana", "Tariq", "Maryam", "Usman", "Nadia", "Kamran")
 LAST = ("Khan", "Malik", "Qureshi", "Siddiqui", "Raza", "Baig", "Shah", "Iqbal", "Abbasi", "Butt")
-ABROAD_FIRST = ("Emma", "James", "Noor", "Lucas", "Sofia", "Daniel", "Leila", "Thomas", "Clara", "Amir")
-ABROAD_LAST = ("Walker", "Fischer", "Haddad", "Moreau", "Patel", "Becker", "Nguyen", "Evans", "Rossi", "Grant")
+ABROAD_FIRST = ("Emma", "James", "Noor", "Lucas", "Sofia", "Daniel", "Leila", "Thomas", "Clara",
+                "Amir")
+ABROAD_LAST = ("Walker", "Fischer", "Haddad", "Moreau", "Patel", "Becker", "Nguyen", "Evans", "Rossi",
+               "Grant")
 SHIPPING = {"PKR": 25000, "USD": 2500}
 
 
@@ -167,7 +172,8 @@ def _lines(r: Random, i: int, channel: str, shelf: Shelf, wanted: str) -> tuple[
     if wanted == "UNKNOWN_SKU":
         sku = f"{CHANNELS[channel][1]}-OLD-{r.randrange(1000):03}"
         price = 100 * r.randrange(20, 90)
-        return [Line(_line_id(i, 0), sku, "A piece of last year's catalogue", 1, price, 0, 500)], wanted
+        title = "A piece of last year's catalogue"
+        return [Line(_line_id(i, 0), sku, title, 1, price, 0, 500)], wanted
     open_items = [item for item in LISTINGS if channel in item.channels and shelf.left(item) > 0]
     if not open_items:
         return _lines(r, i, channel, shelf, "LAST_PIECE")

@@ -1,5 +1,5 @@
-"""Events as a reader outside sees them: kcat, and the rule of places. Standard library only (python3
-of Debian 12)."""
+"""Events as a reader outside sees them: kcat, and the rule of places. Standard library only
+(python3 of Debian 12)."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ class Places:
     def __init__(self) -> None:
         self.last: dict[int, tuple[int, int]] = {}
         self.repeats = 0
-        self.gaps = 0  # records beyond a hole; the publisher sends them again behind what was missing
+        self.gaps = 0  # records beyond a hole; they come again behind what was missing
 
     def take(self, partition: int, sequence: str, is_barrier: bool = False) -> bool:
         epoch, number = (int(part) for part in sequence.split("-"))

@@ -1,5 +1,5 @@
-"""Messages on a schedule, and what the world does to them: repeats, delays, changed order, forgeries,
-senders that try again. Standard library only (python3 of Debian 12)."""
+"""Messages on a schedule, and what the world does to them: repeats, delays, changed order,
+forgeries, senders that try again. Standard library only (python3 of Debian 12)."""
 
 import argparse
 import heapq
