@@ -45,6 +45,20 @@ static const char *topic_of(const struct kw_consumer *c, const char *name)
 	return NULL;
 }
 
+/* librdkafka 2.0.2 stops a partition twice, and then aborts
+ * (rd_kafka_assignment_partition_stopped), when an assignment follows another before that one's
+ * stops were answered. Both the stops and their answers pass through the main thread's queue, so
+ * two questions through the same queue come after them. */
+static void settle(struct kw_consumer *c)
+{
+	for (int i = 0; i < 2; i++) {
+		rd_kafka_topic_partition_list_t *list;
+
+		if (rd_kafka_assignment(c->rk, &list) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rd_kafka_topic_partition_list_destroy(list);
+	}
+}
+
 /* With an empty list the member stays in its group; NULL would make it join anew. */
 static rd_kafka_resp_err_t assign(
 	struct kw_consumer *c, const struct kw_position *positions, size_t n)
@@ -55,6 +69,7 @@ static rd_kafka_resp_err_t assign(
 	for (size_t i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(list, positions[i].topic, positions[i].partition)
 			->offset = positions[i].offset;
+	settle(c);
 	rerr = rd_kafka_assign(c->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	return rerr;
@@ -98,6 +113,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rerr,
 	c->n_assigned = 0;
 	if (!c->closing)
 		c->config.on_revoke(c->config.ctx);
+	settle(c);
 	rd_kafka_assign(rk, NULL);
 }
 
