@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 
+# Bodies that partners post: read at an edge, never appended as they are.
+POSTED = {"karwan.order.posted.v1"}
 TYPE = re.compile(r"\bkarwan\.[a-z_]+\.[a-z_]+\.v[0-9]+\b")
 
 
@@ -20,11 +22,12 @@ def main():
             side, name = row.split()
             (written if side == "out" else read).add(name)
     faults = [
+        ("posted by partners, and no edge reads it", POSTED - read),
         ("in README.md, without a schema", told - files),
         ("schemas that README.md does not name", files - told),
-        ("schemas that no service writes", files - written),
+        ("schemas that no service writes", files - written - POSTED),
         ("written, without a schema", written - files),
-        ("read, and nobody writes them", read - written),
+        ("read, and nobody writes them", read - written - POSTED),
     ]
     bad = 0
     for what, names in faults:
