@@ -16,7 +16,8 @@ enum {
 	DRIFT_ROUTING,
 	JOURNAL,
 	PUBLISHED,
-	COUNT_JOURNAL
+	COUNT_JOURNAL,
+	EPOCHS
 };
 
 static const struct kw_stmt stmts[] = {
@@ -41,6 +42,7 @@ static const struct kw_stmt stmts[] = {
 	[JOURNAL] = { "SELECT number, epoch, id, hashtext(payload)::bigint, payload FROM journal WHERE partition = $1::int AND number > $2::bigint "
 		      "ORDER BY number LIMIT 5000" },
 	[PUBLISHED] = { "SELECT partition, number, kafka_offset FROM published ORDER BY partition" },
+	[EPOCHS] = { "SELECT epoch, last_good_number FROM epochs WHERE topic = $1::text AND partition = $2::int" },
 };
 
 struct offset_row {
@@ -204,6 +206,17 @@ static const struct kw_col published_cols[] = {
 	KW_COL_END,
 };
 
+/* The database went back: what an older epoch had after that number is void. */
+struct epoch_row {
+	int epoch;
+	int64_t last_good;
+};
+static const struct kw_col epoch_cols[] = {
+	KW_COL_INT(struct epoch_row, epoch),
+	KW_COL_I64(struct epoch_row, last_good),
+	KW_COL_END,
+};
+
 /* Reads the journal of one partition in step with the log. */
 struct walk {
 	struct findings *f;
@@ -215,6 +228,8 @@ struct walk {
 	size_t n_page, next;
 	int64_t last_read; /* number of the last row of the page */
 	struct kw_place place;
+	struct epoch_row *epochs;
+	size_t n_epochs;
 };
 
 static void topic_drift(
@@ -270,6 +285,14 @@ static enum kw_rc compare(
 	return KW_OK;
 }
 
+static bool is_void(const struct walk *w, struct kw_place place)
+{
+	for (size_t i = 0; i < w->n_epochs; i++)
+		if (place.epoch < w->epochs[i].epoch && place.number > w->epochs[i].last_good)
+			return true;
+	return false;
+}
+
 static enum kw_rc read_partition(struct walk *w, struct kw_reader *reader, struct kw_err *err)
 {
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
@@ -289,18 +312,11 @@ static enum kw_rc read_partition(struct walk *w, struct kw_reader *reader, struc
 		if (m.offset == w->published->offset && e.place.number != w->published->number)
 			topic_drift(w, "REMEMBERED", w->published->number,
 				"that number at its offset", "another");
-		bool first = w->place.epoch == 0;
-		bool barrier = strcmp(e.type, "karwan.epoch.started.v1") == 0 &&
-			       e.place.epoch > w->place.epoch;
-		if (barrier && !first && e.place.number <= w->place.number) {
-			/* what was taken beyond the barrier is void: the journal goes on from there
-			 */
-			w->last_read = e.place.number - 1;
-			w->next = w->n_page = 0;
-		} else if (!first && (e.place.epoch < w->place.epoch ||
-					     e.place.number != w->place.number + 1)) {
+		if (is_void(w, e.place))
+			continue;
+		if (w->place.epoch != 0 &&
+			(e.place.epoch < w->place.epoch || e.place.number != w->place.number + 1))
 			continue; /* a repeat, or a hole that is filled later */
-		}
 		KW_TRY(compare(w, &m, &e, err));
 	}
 	if (rc != KW_NOTHING)
@@ -328,7 +344,12 @@ static enum kw_rc area_topic(struct findings *f, const struct area *area, struct
 			.pg = pg,
 			.page_arena = page_arena,
 			.published = &rows[i] };
+		struct kw_args of = kw_args_of(f->ctl->arena);
 
+		kw_args_text(&of, area->events_topic);
+		kw_args_int(&of, rows[i].partition);
+		KW_TRY(kw_pg_fetch(pg, &stmts[EPOCHS], &of, epoch_cols, sizeof(*w.epochs),
+			&w.epochs, &w.n_epochs, err));
 		KW_TRY(read_partition(&w, reader, err));
 	}
 	return KW_OK;
