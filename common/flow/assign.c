@@ -223,6 +223,7 @@ enum kw_rc kw_assign(void *ctx, struct kw_position *positions, size_t n, struct 
 			.topic = positions[i].topic,
 			.partition = positions[i].partition,
 			.in = strcmp(positions[i].topic, r->config.in_topic) == 0,
+			.counted_alone = -1,
 		};
 	r->pending = true;
 	r->cluster_id[0] = '\0';

@@ -279,9 +279,11 @@ static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct item *items
 		enum kw_rc rc;
 
 		it->attempts = 1;
-		if (counted && it->row && !it->dead) {
+		/* what this process has survived already is not counted again */
+		if (counted && it->row && !it->dead && it->part->counted_alone != it->m->offset) {
 			KW_TRY(kw_attempt_count(
 				r, it->part, it->m->offset, true, &it->attempts, err));
+			it->part->counted_alone = it->m->offset;
 			if (it->attempts > KW_ALONE_MAX) {
 				it->dead = true;
 				kw_fail_code(&it->err, KW_INVALID, "KILLED_PROCESS",
@@ -296,6 +298,9 @@ static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct item *items
 			it->err = *err;
 			rc = run_items(r, now, it, 1, err);
 		}
+		/* an error that ends the process in order is not a death */
+		if (rc == KW_FATAL && counted)
+			kw_attempt_uncount(r, it->part, it->m->offset, true);
 		if (rc != KW_OK)
 			return rc;
 	}
@@ -507,6 +512,9 @@ enum kw_rc kw_batch_process(
 			STAT(r, retries, 1);
 			rc = run_alone(r, now, items, n, false, err);
 		}
+		for (size_t i = 0; rc == KW_FATAL && i < r->n_parts; i++)
+			if (r->parts[i].marked)
+				kw_attempt_uncount(r, &r->parts[i], r->parts[i].next_offset, false);
 		if (rc != KW_OK)
 			return rc;
 		if (counted)

@@ -6,7 +6,7 @@
 
 #include "json/json.h"
 
-enum { INSERT_DEAD, COUNT_TRY, COUNT_ALONE, FORGET };
+enum { INSERT_DEAD, COUNT_TRY, COUNT_ALONE, UNCOUNT, FORGET };
 
 static const struct kw_stmt stmts[] = {
 	[INSERT_DEAD] = { "INSERT INTO dead_letters (grp, topic, partition, at_offset, "
@@ -30,6 +30,9 @@ static const struct kw_stmt stmts[] = {
 			  "ON CONFLICT (grp, topic, partition, at_offset) DO UPDATE SET alone = "
 			  "attempts.alone + 1 "
 			  "RETURNING alone" },
+	[UNCOUNT] = { "UPDATE attempts SET tries = greatest(tries - CASE WHEN $5::boolean THEN 0 ELSE 1 END, 0), "
+		      "alone = greatest(alone - CASE WHEN $5::boolean THEN 1 ELSE 0 END, 0) "
+		      "WHERE grp = $1::text AND topic = $2::text AND partition = $3::int AND at_offset = $4::bigint" },
 	[FORGET] = { "DELETE FROM attempts a USING offsets o WHERE a.grp = $1::text AND o.grp = "
 		     "a.grp AND o.topic = a.topic "
 		     "AND o.partition = a.partition AND a.at_offset < o.next_offset" },
@@ -127,6 +130,19 @@ enum kw_rc kw_attempt_count(struct kw_runner *r, const struct kw_part *part, int
 		sizeof(row), &row, err));
 	*ret = row.count;
 	return KW_OK;
+}
+
+void kw_attempt_uncount(struct kw_runner *r, const struct kw_part *part, int64_t offset, bool alone)
+{
+	struct kw_args args = kw_args_of(r->arena);
+	struct kw_err ignored;
+
+	kw_args_text(&args, r->group);
+	kw_args_text(&args, part->topic);
+	kw_args_int(&args, part->partition);
+	kw_args_i64(&args, offset);
+	kw_args_bool(&args, alone);
+	(void)kw_pg_exec(r->pg, &stmts[UNCOUNT], &args, NULL, &ignored);
 }
 
 enum kw_rc kw_attempts_forget(

@@ -57,9 +57,10 @@ struct kw_part {
 	uint64_t last_hash;
 	kw_time last_time;
 	struct kw_place place;
-	bool verify;     /* the next message must be number next_offset - 1 with last_hash */
-	int64_t rewound; /* how far the gap at hand made us go back; 0: not in a gap */
-	bool marked;     /* its first batch since the start was counted in attempts */
+	bool verify;           /* the next message must be number next_offset - 1 with last_hash */
+	int64_t rewound;       /* how far the gap at hand made us go back; 0: not in a gap */
+	bool marked;           /* its first batch since the start was counted in attempts */
+	int64_t counted_alone; /* offset that this process counted and survived; -1: none */
 	const struct kw_epoch_row *epochs; /* newest first */
 	size_t n_epochs;
 };
@@ -129,6 +130,9 @@ enum kw_rc kw_dead_write(struct kw_pg *pg, struct kw_arena *a, const char *group
  * has moved on. */
 enum kw_rc kw_attempt_count(struct kw_runner *r, const struct kw_part *part, int64_t offset,
 	bool alone, int *ret, struct kw_err *err);
+/* Takes one count back, as far as the database can be reached. */
+void kw_attempt_uncount(
+	struct kw_runner *r, const struct kw_part *part, int64_t offset, bool alone);
 enum kw_rc kw_attempts_forget(
 	struct kw_pg *pg, struct kw_arena *a, const char *group, struct kw_err *err);
 /* The row for a message, or NULL. */

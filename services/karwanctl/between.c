@@ -313,9 +313,9 @@ static void judge(struct findings *f, const struct attempt *rows, size_t n, bool
 enum kw_rc check_attempts(struct findings *f, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(f->ctl->arena);
-	struct attempt *rows;
+	struct attempt *rows = NULL;
 	struct name *orders, *dead;
-	size_t n, n_orders, n_dead, named = 0;
+	size_t n = 0, n_orders, n_dead, named = 0;
 	struct kw_pg *pg;
 	enum kw_rc rc;
 

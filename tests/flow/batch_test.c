@@ -247,6 +247,32 @@ static void rebalances_lose_and_double_nothing(void **state)
 	toy_done(&toy);
 }
 
+/* A FATAL ends the process in order, as often as it comes: nothing becomes a dead letter for that.
+ */
+static void a_fatal_error_is_not_a_death(void **state)
+{
+	struct toy toy;
+	struct kw_runner *r;
+	struct kw_err err = { 0 };
+
+	(void)state;
+	toy_make(&toy, "fatal", NULL, NULL);
+	send_many(&toy, "e", 5, 2);
+	toy_send(&toy, "broken", 1, "break");
+	toy.breaking = true;
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(kw_runner_open(&toy.config, &r, &err), KW_OK);
+		assert_int_equal(kw_runner_run(r, true, &err), KW_FATAL);
+		kw_runner_close(r);
+	}
+	assert_int_equal(toy_count(&toy, "SELECT count(*) FROM dead_letters"), 0);
+	toy.breaking = false;
+	toy_consume(&toy);
+	toy_publish(&toy);
+	assert_int_equal(toy_verify(&toy), 11);
+	toy_done(&toy);
+}
+
 static void a_message_that_kills_the_process_becomes_a_dead_letter(void **state)
 {
 	struct toy toy;
@@ -262,7 +288,8 @@ static void a_message_that_kills_the_process_becomes_a_dead_letter(void **state)
 
 		if (pid == 0) {
 			signal(SIGABRT, SIG_DFL);
-			freopen("/dev/null", "w", stderr);
+			if (!freopen("/dev/null", "w", stderr))
+				_exit(2);
 			toy_consume(&toy);
 			_exit(0);
 		}
@@ -284,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		/* first: it forks, before any thread of librdkafka lives */
 		cmocka_unit_test(a_message_that_kills_the_process_becomes_a_dead_letter),
+		cmocka_unit_test(a_fatal_error_is_not_a_death),
 		cmocka_unit_test(every_message_takes_effect_once),
 		cmocka_unit_test(retry_runs_the_batch_again),
 		cmocka_unit_test(poison_is_isolated_and_can_be_replayed),

@@ -51,6 +51,8 @@ static enum kw_rc on_message(struct kw_batch *b, const void *in, size_t n, struc
 			return kw_fail_code(err, KW_INVALID, "REFUSED", "the handler refuses it");
 		if (strcmp(deed, "retry") == 0 && toy->retries_left-- > 0)
 			return kw_fail(err, KW_RETRY, "once more");
+		if (strcmp(deed, "break") == 0 && toy->breaking)
+			return kw_fail(err, KW_FATAL, "broken");
 		if (strcmp(deed, "die") == 0)
 			abort();
 	}

@@ -14,7 +14,7 @@ struct toy_message {
 	struct kw_meta meta;
 	const char *name; /* the entity */
 	int64_t number;   /* of this entity: 1, 2, 3 … */
-	const char *deed; /* "" or "refuse", "retry", "die" */
+	const char *deed; /* "" or "refuse", "retry", "break", "die" */
 };
 
 struct toy {
@@ -25,6 +25,7 @@ struct toy {
 	char in[80], events[80], dsn_text[1024], brokers[128];
 	int retries_left; /* "retry": how often the handler still asks for another run */
 	bool refusing;    /* "refuse" is refused */
+	bool breaking;    /* "break" is FATAL */
 	void (*before)(struct toy *toy); /* called inside each handler run */
 };
 
