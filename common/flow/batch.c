@@ -316,11 +316,6 @@ static bool verify(struct kw_part *part, const struct kw_message *m)
 	return m->offset == part->next_offset - 1 && kw_message_hash(m) == part->last_hash;
 }
 
-static bool is_barrier(const struct kw_envelope *e)
-{
-	return e->type && strcmp(e->type, "karwan.epoch.started.v1") == 0;
-}
-
 /* The last place that the batch at hand has taken in this partition. */
 static struct kw_place last_place(const struct kw_part *part, const struct item *items, size_t n)
 {
@@ -345,7 +340,7 @@ static enum kw_place_verdict judge(
 {
 	struct kw_place last = last_place(it->part, items, n);
 	enum kw_place_verdict verdict = kw_place_judge(it->part->epochs, it->part->n_epochs, last,
-		it->envelope.place, is_barrier(&it->envelope));
+		it->envelope.place, strcmp(it->envelope.type, "karwan.epoch.started.v1") == 0);
 
 	switch (verdict) {
 	case KW_PLACE_NEXT:
