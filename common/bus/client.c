@@ -185,7 +185,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *what, const char
 {
 	static const char *const outage[] = { "FAIL", "REQTMOUT", "SESSTMOUT", "ERROR", "GETPID",
 		"COORD", "COORDQUERY", "HEARTBEAT", "METADATA", "CLUSTERID", "CONNECT", "BROKER",
-		"TERMINATE", "COMMITFAIL" };
+		"TERMINATE", "COMMITFAIL", "METADATAUPDATE" };
 	bool expected = level > SYSLOG_WARNING;
 
 	if (level > SYSLOG_INFO)
