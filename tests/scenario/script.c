@@ -65,18 +65,11 @@ static void run_many(struct system *s, const struct command *c)
 /* "karwan.orders.in key" */
 static void run_raw(struct system *s, const struct command *c)
 {
-	char topic[100], key[100], brokers[64], line[200];
-	FILE *file = fopen(kw_arena_printf(s->arena, "%s/env", s->dir), "r");
+	char topic[100], key[100];
 
-	assert_non_null(file);
 	assert_int_equal(sscanf(c->a, "%99s %99s", topic, key), 2);
-	brokers[0] = '\0';
-	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "KARWAN_KAFKA_BROKERS=%63s", brokers) == 1)
-			break;
-	fclose(file);
-	kt_send(brokers, topic, kw_partition_of((struct kw_bytes) { key, strlen(key) }, 12), key,
-		c->b, c->c);
+	kt_send(system_brokers(s), topic,
+		kw_partition_of((struct kw_bytes) { key, strlen(key) }, 12), key, c->b, c->c);
 }
 
 static void run_ctl(struct system *s, const struct command *c)

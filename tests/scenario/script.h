@@ -4,7 +4,20 @@
 
 #include "system.h"
 
-enum verb { V_END, V_PUT, V_POST, V_AGAIN, V_MANY, V_PAY, V_SETTLE, V_CHECK, V_NUMBER, V_RAW, V_CTL, V_WITHIN };
+enum verb {
+	V_END,
+	V_PUT,
+	V_POST,
+	V_AGAIN,
+	V_MANY,
+	V_PAY,
+	V_SETTLE,
+	V_CHECK,
+	V_NUMBER,
+	V_RAW,
+	V_CTL,
+	V_WITHIN
+};
 
 struct command {
 	const char *label;
@@ -18,7 +31,9 @@ struct command {
 /* Hub, maker or listing by the operators' API. */
 #define put(service_path, json) .verb = V_PUT, .a = (service_path), .b = (json)
 /* One signed order. */
-#define post(ch, id, sk, qty) .verb = V_POST, .order = { .channel = (ch), .external_id = (id), .sku = (sk), .quantity = (qty) }
+#define post(ch, id, sk, qty) \
+	.verb = V_POST,       \
+	.order = { .channel = (ch), .external_id = (id), .sku = (sk), .quantity = (qty) }
 /* The order of a label again, so many times at once, over all replicas. */
 #define again(label_of, times) .verb = V_AGAIN, .a = (label_of), .n = (times)
 /* So many orders at once over all replicas and these channels; ids "<prefix>-<n>". */

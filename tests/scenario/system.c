@@ -307,6 +307,18 @@ const char *system_call(struct system *s, struct kw_call call, int status)
 
 /* ---- looking ---- */
 
+const char *system_brokers(struct system *s)
+{
+	return kw_arena_printf(s->arena, "127.0.0.1:%d", port_of(s, "kafka"));
+}
+
+const char *system_dsn(struct system *s)
+{
+	return kw_arena_printf(s->arena,
+		"postgresql://postgres@127.0.0.1:%d/karwan?passfile=%s/data/postgres/superuser.pgpass",
+		port_of(s, "postgres"), s->dir);
+}
+
 struct number {
 	int64_t value;
 };
@@ -315,9 +327,7 @@ int64_t system_number(struct system *s, const char *schema, const char *sql)
 {
 	static const struct kw_col cols[] = { KW_COL_I64(struct number, value), KW_COL_END };
 	struct kw_pg *pg = kw_pg_new(&(struct kw_pg_config) {
-		.dsn = kw_arena_printf(s->arena,
-			"postgresql://postgres@127.0.0.1:%d/karwan?passfile=%s/data/postgres/superuser.pgpass",
-			port_of(s, "postgres"), s->dir),
+		.dsn = system_dsn(s),
 		.schema = schema,
 		.application = "scenario",
 	});
@@ -341,7 +351,7 @@ int system_ctl(struct system *s, const char **ret_output, const char *const *wor
 		kw_arena_printf(s->arena,
 			"KARWAN_POSTGRES_DSN=postgresql://karwan_operator@127.0.0.1:%d/karwan?passfile=%s/secrets/pgpass",
 			port_of(s, "postgres"), s->dir),
-		kw_arena_printf(s->arena, "KARWAN_KAFKA_BROKERS=127.0.0.1:%d", port_of(s, "kafka")),
+		kw_arena_printf(s->arena, "KARWAN_KAFKA_BROKERS=%s", system_brokers(s)),
 		kw_arena_printf(
 			s->arena, "KARWAN_TOPICS_FILE=%s/schemas/topics.json", KW_SOURCE_DIR),
 		"PATH=/usr/bin:/bin",

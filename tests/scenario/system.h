@@ -1,5 +1,6 @@
-/* The whole system as a test sees it: real Kafka, PostgreSQL and Redis of its own, services in replicas under supervisors, courier simulators;
- * started by infra/dev/system, called over HTTP, broken by signals, judged by karwanctl. One thread. Failures end the test. */
+/* The whole system as a test sees it: real Kafka, PostgreSQL and Redis of its own, services in
+ * replicas under supervisors, courier simulators; started by infra/dev/system, called over HTTP,
+ * broken by signals, judged by karwanctl. One thread. Failures end the test. */
 #ifndef KT_SYSTEM_H
 #define KT_SYSTEM_H
 
@@ -17,7 +18,8 @@ struct system {
 };
 
 void system_up(struct system *s, const char *name, int replicas);
-/* Fails when a program has logged an error that contains none of the expected texts (NULL-terminated, may be NULL). */
+/* Fails when a program has logged an error that contains none of the expected texts
+ * (NULL-terminated, may be NULL). */
 void system_down(struct system *s, const char *const *expected_errors);
 
 /* NAME is a service, a replica ("order-routing.2"), a simulator, or postgres, redis, kafka. */
@@ -38,8 +40,10 @@ struct order {
 /* Signed by the channel's secret (adapter karwan), to the replica (1, 2 …). */
 struct kw_call system_order_call(struct system *s, const struct order *order, int replica);
 /* A provider's succeeded event for an order, in minor units of PKR. */
-struct kw_call system_payment_call(struct system *s, const char *channel, const char *external_id, int64_t minor);
-struct kw_call system_operator_call(struct system *s, const char *method, const char *service, const char *path, const char *body);
+struct kw_call system_payment_call(
+	struct system *s, const char *channel, const char *external_id, int64_t minor);
+struct kw_call system_operator_call(struct system *s, const char *method, const char *service,
+	const char *path, const char *body);
 /* All at once; orders' outcomes go to the attempts file. */
 void system_run(struct system *s, struct kw_call *calls, const struct order *orders, size_t n);
 /* One call that must be answered so; returns the body. */
@@ -47,6 +51,10 @@ const char *system_call(struct system *s, struct kw_call call, int status);
 
 /* ---- looking ---- */
 
+/* Kafka's address. */
+const char *system_brokers(struct system *s);
+/* Of the superuser. */
+const char *system_dsn(struct system *s);
 int64_t system_number(struct system *s, const char *schema, const char *sql);
 /* Runs karwanctl; returns its exit code, *ret_output what it printed. */
 int system_ctl(struct system *s, const char **ret_output, const char *const *words);
