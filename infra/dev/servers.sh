@@ -92,8 +92,12 @@ start_server() {
 	server "$1" start
 }
 
+# For a Kafka that lives for minutes: no thorough compiler, no threads for collecting garbage.
+TEST_KAFKA_JVM='-XX:TieredStopAtLevel=1 -XX:+UseSerialGC'
+
 # The servers for tests: nobody restarts them, throw_away ends them.
 test_servers_up() {
+	export KAFKA_JVM=$TEST_KAFKA_JVM
 	open_run "$1"
 	take_ports postgres redis kafka
 	in_parallel start_server postgres redis kafka || die "the servers in $RUN did not start"
@@ -113,6 +117,7 @@ test_servers_env() {
 		export TEST_KAFKA_BROKERS=127.0.0.1:${PORT[kafka]}
 		export TEST_KAFKA_HOME='$KAFKA_JARS'
 		export TEST_RUN_DIR='$(realpath "$RUN/tests")'
+		export KAFKA_JVM='$TEST_KAFKA_JVM'
 		export TEST_BIN_DIR='$LOCAL/build/dev/bin'
 		export TEST_SERVERS_DIR='$DEV'
 	END
