@@ -68,8 +68,9 @@ function(kw_service name title)
 endfunction()
 
 # kw_test(NAME LABEL SOURCES … USES …): one cmocka program, one ctest entry. LABEL servers: needs the real servers.
+# COST: about how many seconds it takes, where that is long: ctest begins with the longest.
 function(kw_test name label)
-  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;USES;THIRD" ${ARGN})
+  cmake_parse_arguments(A "" "TIMEOUT;COST" "SOURCES;USES;THIRD" ${ARGN})
   if(NOT A_TIMEOUT)
     set(A_TIMEOUT 300)
   endif()
@@ -78,4 +79,7 @@ function(kw_test name label)
   target_link_libraries(test_${name} PRIVATE kw_flags ${A_USES} ${A_THIRD} PkgConfig::CMOCKA)
   add_test(NAME ${label}.${name} COMMAND test_${name})
   set_tests_properties(${label}.${name} PROPERTIES LABELS ${label} TIMEOUT ${A_TIMEOUT})
+  if(A_COST)
+    set_tests_properties(${label}.${name} PROPERTIES COST ${A_COST})
+  endif()
 endfunction()

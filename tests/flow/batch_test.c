@@ -219,7 +219,7 @@ static void wait_for(struct toy *toy, const char *sql, int64_t value)
 	int64_t until = kw_monotonic_us() + 60 * KW_US_PER_S;
 
 	while (toy_count(toy, sql) != value)
-		if (kw_monotonic_us() > until)
+		if (!kt_again(until))
 			fail_msg("%s is %lld, not %lld", sql, (long long)toy_count(toy, sql),
 				(long long)value);
 }

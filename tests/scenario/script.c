@@ -94,7 +94,7 @@ static void expect_number(struct system *s, const struct command *c, int64_t wai
 
 	do
 		value = system_number(s, c->a, c->b);
-	while (value != c->n && kw_monotonic_us() < until);
+	while (value != c->n && kt_again(until));
 	if (value != c->n)
 		fail_msg("%s: %s is %lld, not %lld", c->label, c->b, (long long)value,
 			(long long)c->n);

@@ -177,7 +177,7 @@ void system_wait_ready(struct system *s)
 	for (size_t i = 0; i < KW_LEN(services); i++)
 		for (int k = 1; k <= s->replicas; k++)
 			while (!is_ready(s, services[i], k))
-				if (kw_monotonic_us() > until)
+				if (!kt_again(until))
 					fail_msg("%s.%d does not become ready (%s/logs)",
 						services[i], k, s->dir);
 }
@@ -371,11 +371,13 @@ void system_settle(struct system *s)
 	int64_t until = kw_monotonic_us() + WAIT_US;
 	const char *output = "";
 
-	do {
-		if (kw_monotonic_us() > until)
-			fail_msg("it does not settle (%s/logs): %s", s->dir, output);
+	for (;;) {
 		(void)system_ctl(s, &output, (const char *const[]) { "check", "--json", NULL });
-	} while (!strstr(output, "\"behind\":0,"));
+		if (strstr(output, "\"behind\":0,"))
+			return;
+		if (!kt_again(until))
+			fail_msg("it does not settle (%s/logs): %s", s->dir, output);
+	}
 }
 
 void system_check(struct system *s)

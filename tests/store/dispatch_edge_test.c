@@ -100,7 +100,7 @@ static struct kw_call get(const char *path)
 
 static void wait_ready(void)
 {
-	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kw_monotonic_us() < end;)
+	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kt_again(end);)
 		if (status_of(call("GET", admin, "/readyz", NULL, NULL)) == 200)
 			return;
 	fail_msg("the service does not get ready, see %s", service_log);
@@ -346,7 +346,7 @@ static void test_edge(void **state)
 /* Until all that the couriers have to tell is taken. */
 static void wait_delivered(void)
 {
-	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kt_again(end);) {
 		struct courier_stats a, b;
 
 		courier_stats(couriers[0], &a);
@@ -447,7 +447,7 @@ static void test_reads(void **state)
 	c = post_scan(dt_parcel_text("courier", "edge-0", 1), DT_SECRET,
 		scan_body(parcel, "returned", soon), 0);
 	assert_int_equal(status_of(c), 202);
-	for (int64_t end = kw_monotonic_us() + 20 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 20 * KW_US_PER_S; kt_again(end);) {
 		c = get(kw_arena_printf(dt_arena, "/v1/parcels/%s", parcel));
 		if (strstr(text_of(c), "\"state\":\"RETURNED\""))
 			break;

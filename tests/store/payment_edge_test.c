@@ -100,7 +100,7 @@ static bool answers(const struct kw_call *c, const char *part)
 
 static void wait_ready(void)
 {
-	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kt_again(end);) {
 		struct kw_call c = call("GET", admin, "/readyz", NULL, NULL);
 		if (status_of(&c) == 200)
 			return;
@@ -143,7 +143,7 @@ static struct kw_call post_event(
 	do {
 		int64_t now_s = kw_now(&kw_clock_system) / KW_US_PER_S;
 		c = call("POST", api, path, signature(body, secret, now_s - age_s), body);
-	} while (status_of(&c) == 503 && kw_monotonic_us() < end);
+	} while (status_of(&c) == 503 && kt_again(end));
 	return c;
 }
 

@@ -143,7 +143,7 @@ static void becomes(const char *path, const char *part)
 {
 	struct kw_call c = { 0 };
 
-	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kt_again(end);) {
 		c = operator_call("GET", path, NULL);
 		if (c.rc == KW_OK && c.status == 200 && strstr(text_of(&c), part))
 			return;
@@ -190,7 +190,7 @@ static int setup(void **state)
 	snprintf(admin, sizeof(admin), "127.0.0.1:%d", kt_free_port());
 	client = kw_client_new(true);
 	service = start();
-	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kw_monotonic_us() < end;) {
+	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kt_again(end);) {
 		struct kw_call c = call("GET", admin, "/readyz", NULL, NULL);
 		if (c.rc == KW_OK && c.status == 200)
 			return 0;
@@ -286,7 +286,7 @@ static void an_operator_cancels(void **state)
 	answered(post_to("shop", SECRET, order_body("order.created", "e3", "nothing", 100)), 202,
 		order_id(&w, "e3"));
 	becomes(path_of("e3"), "\"reason\":\"UNKNOWN_LISTING\"");
-	for (int64_t end = kw_monotonic_us() + 10 * KW_US_PER_S; kw_monotonic_us() < end;)
+	for (int64_t end = kw_monotonic_us() + 10 * KW_US_PER_S; kt_again(end);)
 		if (stage_number(&w,
 			    "SELECT count(*) FROM dead_letters WHERE reason LIKE '%no "
 			    "such order%'",

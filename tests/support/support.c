@@ -5,17 +5,22 @@
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
 
 #define TEXTS 8
+#define LOOK_MS 10
+#define PORT_MIN 15000
+#define PORT_MAX 31999
 
 static _Noreturn void give_up(const char *what, const char *detail)
 {
@@ -82,18 +87,37 @@ int kt_run(const char *const argv[], const char *output)
 	return kt_wait(kt_spawn(argv, NULL, output));
 }
 
+bool kt_again(int64_t until_us)
+{
+	struct timespec now;
+
+	(void)poll(NULL, 0, LOOK_MS);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000 < until_us;
+}
+
+/* Below the range from which the system takes the ports of outgoing connections, so that a server
+ * which is restarted finds its port free. */
 int kt_free_port(void)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct timespec now;
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, size) != 0 ||
-		getsockname(fd, (struct sockaddr *)&at, &size) != 0)
-		give_up("socket", "no free port");
-	close(fd);
-	return ntohs(at.sin_port);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	unsigned n = (unsigned)now.tv_nsec ^ (unsigned)getpid() << 16;
+	for (int tries = 0; tries < 1000; tries++) {
+		n = n * 1103515245u + 12345u;
+		int port = PORT_MIN + (int)((n >> 8) % (PORT_MAX - PORT_MIN + 1));
+		struct sockaddr_in at = { .sin_family = AF_INET,
+			.sin_port = htons((uint16_t)port),
+			.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		bool is_free = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+
+		close(fd);
+		if (is_free)
+			return port;
+	}
+	give_up("socket", "no free port");
 }
 
 const char *kt_dsn_of(const char *dsn, const char *database)

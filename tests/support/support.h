@@ -20,6 +20,9 @@ int kt_run(const char *const argv[], const char *output);
 pid_t kt_spawn(const char *const argv[], const char *const env[], const char *output);
 int kt_wait(pid_t pid);
 int kt_free_port(void);
+/* Between two looks at what others change: a moment that leaves them the processor. False after
+ * until_us of the monotonic clock. */
+bool kt_again(int64_t until_us);
 /* Makes (again) an empty database on TEST_POSTGRES_DSN's server; the DSN in static storage, 8 at a
  * time. */
 const char *kt_database(const char *name);

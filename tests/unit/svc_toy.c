@@ -366,7 +366,9 @@ int toy_get(struct toy *toy, const char *name, struct answer *ret)
 
 void toy_until(struct toy *toy, const char *path, int status, const char *text, struct answer *ret)
 {
-	for (int waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += 50) {
+	int64_t end = kw_monotonic_us() + PATIENCE_MS * 1000LL;
+
+	while (kw_monotonic_us() < end) {
 		toy_ask(toy->admin, "GET", path, "", "", ret);
 		if (ret->status == status && strstr(ret->body, text))
 			return;
