@@ -83,7 +83,9 @@ static enum kw_rc went_back(const struct walk *w, int64_t number, struct kw_err 
 		w->p->config.events_topic, w->row->partition, number, w->row->head);
 }
 
-/* Every record read is the journal's row of that number, unless that row has aged out. */
+/* Every record read is the journal's row of that number, unless that row has aged out. The journal
+ * is asked after the record was read: head is older, and another publisher may have gone past it.
+ */
 static enum kw_rc check_seen(struct walk *w, struct kw_err *err)
 {
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(16 * 1024 * 1024);
@@ -212,8 +214,6 @@ enum kw_rc kw_publisher_walk(struct kw_publisher *p, struct kw_err *err)
 			if (epochs[k].partition == w.row->partition && w.n_epochs++ == 0)
 				w.epochs = &epochs[k];
 		rc = walk_from(&w, false, err);
-		if (rc == KW_OK && w.number > w.row->head)
-			rc = went_back(&w, w.number, err);
 		if (rc != KW_OK)
 			break;
 		if (w.number < w.row->number)

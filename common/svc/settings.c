@@ -30,8 +30,9 @@ const struct kw_config_key kw_common_keys[] = {
 	NUMBER(consumers, "CONSUMERS", "1", 1, KW_CONSUMERS_MAX,
 		"threads that consume, each with its own connections"),
 	NUMBER(batch_max, "BATCH_MAX", "1000", 1, 2000, "messages in one transaction"),
-	NUMBER(session_ms, "SESSION_MS", "10000", 6000, 300000,
-		"silence after which Kafka gives a consumer's partitions to another, in ms"),
+	NUMBER(session_ms, "SESSION_MS", "10000", 1000, 300000,
+		"silence after which Kafka gives a consumer's partitions to another, in ms; "
+		"not below Kafka's group.min.session.timeout.ms (6000, if nobody set it)"),
 	NUMBER(linger_ms, "LINGER_MS", "1", 1, 100,
 		"wait of an accepted request for others to be appended with it, in ms"),
 	NUMBER(http_threads, "HTTP_THREADS", "2", 1, 64, "threads of the API"),

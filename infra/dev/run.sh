@@ -8,6 +8,7 @@ declare -A LOGIN=([listing-ingestion]=karwan_listing [order-routing]=karwan_rout
 	[payment-reconciliation]=karwan_payment [courier-dispatch]=karwan_dispatch)
 BIN=${BIN:-$LOCAL/build/release/bin}
 BROKER=kafka # or dev-broker
+SESSION_MS=  # of the services' consumers; empty: as they have it
 
 # A replica is named SERVICE.N and is what SERVICE is, on ports of its own.
 service_of() { echo "${1%.*}"; }
@@ -56,6 +57,7 @@ service_env() {
 		KARWAN_ADMIN_LISTEN=127.0.0.1:${PORT[$1-admin]}
 		KARWAN_LOG_LEVEL=info
 	END
+	[ -z "$SESSION_MS" ] || echo "KARWAN_SESSION_MS=$SESSION_MS"
 	if [ "$(service_of "$1")" = listing-ingestion ]; then
 		echo "KARWAN_NATIONAL_ID_KEY_FILE=$RUN/secrets/national-id-key"
 		echo "KARWAN_NATIONAL_ID_HASH_KEY_FILE=$RUN/secrets/national-id-hash-key"

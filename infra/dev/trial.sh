@@ -82,6 +82,7 @@ test_end() {
 }
 
 # run_tests [CTEST OPTION…]: the last thing printed is ctest's summary.
+# Two a core: most of the time they wait.
 run_tests() {
 	install_all
 	build dev
@@ -90,5 +91,5 @@ run_tests() {
 	say "starting PostgreSQL, Redis and Kafka (if a test fails, their logs are in $LOCAL/logs/test)"
 	test_servers_up "$RUN"
 	eval "$(test_servers_env "$RUN")"
-	(cd "$ROOT" && ctest --preset dev --output-on-failure -j2 --no-tests=error "$@")
+	(cd "$ROOT" && ctest --preset dev --output-on-failure -j"$(($(nproc) * 2))" --no-tests=error "$@")
 }

@@ -161,7 +161,7 @@ void toy_make(struct toy *toy, const char *name, const char *brokers, const char
 	toy_set(toy, "KARWAN_REDIS_URL", kt_need("TEST_REDIS_URL"));
 	toy_set(toy, "KARWAN_LISTEN", "127.0.0.1:0");
 	toy_set(toy, "KARWAN_ADMIN_LISTEN", "127.0.0.1:0");
-	toy_set(toy, "KARWAN_SESSION_MS", "6000");
+	toy_set(toy, "KARWAN_SESSION_MS", "2000");
 	toy_set(toy, "TOY_SERVICE", toy->name);
 	for (const char *const *keep = (const char *const[]) { "PATH", "ASAN_OPTIONS",
 		     "LSAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", NULL };
