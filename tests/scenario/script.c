@@ -68,6 +68,7 @@ static void run_raw(struct system *s, const struct command *c)
 	char topic[100], key[100];
 
 	assert_int_equal(sscanf(c->a, "%99s %99s", topic, key), 2);
+	system_wrong(s, c->a);
 	kt_send(system_brokers(s), topic,
 		kw_partition_of((struct kw_bytes) { key, strlen(key) }, 12), key, c->b, c->c);
 }

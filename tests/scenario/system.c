@@ -121,8 +121,36 @@ static void look_for_errors(struct system *s, const char *const *expected)
 		fclose(file);
 }
 
+static const char *wrong_file(struct system *s)
+{
+	return kw_arena_printf(s->arena, "%s/wrong", s->dir);
+}
+
+void system_wrong(struct system *s, const char *topic_and_key)
+{
+	FILE *file = fopen(wrong_file(s), "a");
+
+	assert_non_null(file);
+	assert_true(fprintf(file, "%s\n", topic_and_key) > 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void check_messages(struct system *s)
+{
+	const char *output = kw_arena_printf(s->arena, "%s/messages", s->dir);
+	int code = kt_run(
+		(const char *const[]) { "python3", KW_SOURCE_DIR "/tests/scenario/messages.py",
+			KW_SOURCE_DIR, system_brokers(s), wrong_file(s), NULL },
+		output);
+
+	print_message("%s", read_file(s, output));
+	if (code != 0)
+		fail_msg("messages are not as their schemas say");
+}
+
 void system_down(struct system *s, const char *const *expected_errors)
 {
+	check_messages(s);
 	verb(s, "down", NULL);
 	look_for_errors(s, expected_errors);
 	(void)kt_run((const char *const[]) { "sh", "-c",

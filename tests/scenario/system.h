@@ -18,8 +18,10 @@ struct system {
 };
 
 void system_up(struct system *s, const char *name, int replicas);
-/* Fails when a program has logged an error that contains none of the expected texts
- * (NULL-terminated, may be NULL). */
+/* "TOPIC KEY": what lies under this key is wrong on purpose. */
+void system_wrong(struct system *s, const char *topic_and_key);
+/* Fails when a message in a topic is not as its schema says (messages.py), or a program has logged
+ * an error that contains none of the expected texts (NULL-terminated, may be NULL). */
 void system_down(struct system *s, const char *const *expected_errors);
 
 /* NAME is a service, a replica ("order-routing.2"), a simulator, or postgres, redis, kafka. */
