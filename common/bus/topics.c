@@ -179,12 +179,14 @@ static rd_kafka_NewTopic_t *new_topic(const struct kw_topic *topic)
 	return t;
 }
 
-/* Another one who applies at the same time is fine. */
+/* Another one who applies at the same time is fine. Each topic counts, whatever became of another.
+ */
 static enum kw_rc take_results(
 	const rd_kafka_CreateTopics_result_t *result, size_t *ret_created, struct kw_err *err)
 {
 	size_t n;
 	const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &n);
+	enum kw_rc rc = KW_OK;
 
 	for (size_t i = 0; i < n; i++) {
 		rd_kafka_resp_err_t rerr = rd_kafka_topic_result_error(topics[i]);
@@ -192,12 +194,12 @@ static enum kw_rc take_results(
 
 		if (rerr == RD_KAFKA_RESP_ERR_NO_ERROR)
 			(*ret_created)++;
-		else if (rerr != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
-			return kw_bus_fail(err, rerr, "%s was not made: %s",
+		else if (rerr != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS && rc == KW_OK)
+			rc = kw_bus_fail(err, rerr, "%s was not made: %s",
 				rd_kafka_topic_result_name(topics[i]),
 				why ? why : rd_kafka_err2str(rerr));
 	}
-	return KW_OK;
+	return rc;
 }
 
 static enum kw_rc create(rd_kafka_t *rk, rd_kafka_NewTopic_t **absent, size_t n,
@@ -225,9 +227,17 @@ static enum kw_rc create(rd_kafka_t *rk, rd_kafka_NewTopic_t **absent, size_t n,
 	return take_results(rd_kafka_event_CreateTopics_result(event), ret_created, err);
 }
 
+/* We ask for the cluster's own number of copies: a broker that comes (back) may be counted soon. */
+static bool too_few_brokers(enum kw_rc rc, const struct kw_err *err)
+{
+	return rc != KW_OK && rc != KW_NOTHING &&
+	       strcmp(err->code, "INVALID_REPLICATION_FACTOR") == 0;
+}
+
 static enum kw_rc create_absent(rd_kafka_t *rk, const struct kw_topics *topics, metadata *md,
 	size_t *ret_created, struct kw_err *err)
 {
+	int64_t until = kw_monotonic_us() + SEEN_TIMEOUT_US;
 	rd_kafka_NewTopic_t *absent[TOPICS_MAX];
 	size_t n = 0;
 	enum kw_rc rc;
@@ -237,6 +247,10 @@ static enum kw_rc create_absent(rd_kafka_t *rk, const struct kw_topics *topics, 
 		if (!find(md, topics->topics[i].name))
 			absent[n++] = new_topic(&topics->topics[i]);
 	rc = n > 0 ? create(rk, absent, n, ret_created, err) : KW_NOTHING;
+	while (too_few_brokers(rc, err) && kw_monotonic_us() < until) {
+		rd_kafka_poll(rk, SEEN_STEP_MS);
+		rc = create(rk, absent, n, ret_created, err);
+	}
 	rd_kafka_NewTopic_destroy_array(absent, n);
 	return rc;
 }
