@@ -30,6 +30,14 @@ enum kw_rc book_round(
 	return finish(&r, pg, a, record_bookings, err);
 }
 
+enum kw_rc match_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct round r = { .env = env };
+
+	return finish(&r, pg, a, match_scans, err);
+}
+
 enum kw_rc cancel_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
 {
@@ -128,7 +136,7 @@ static enum kw_rc take_round(const struct job_env *env, struct kw_pg *pg, struct
 
 static bool can_be_called(const struct task *t)
 {
-	return t->adapter && t->partner->url && t->partner->secrets.n > 0;
+	return t->adapter && t->adapter->book && t->partner->url && t->partner->secrets.n > 0;
 }
 
 /* ---- inquiry: what was perhaps done already ---- */

@@ -43,8 +43,11 @@ enum kw_rc book_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 enum kw_rc cancel_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
+/* Scans that came by a number before their parcel was booked under it. */
+enum kw_rc match_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 
-/* The outcome transactions (outcomes.c); arg is the struct round. */
-kw_outcome_fn record_bookings, record_cancels;
+/* The outcome transactions (outcomes.c, numbers.c); arg is the struct round. */
+kw_outcome_fn record_bookings, record_cancels, match_scans;
 
 #endif

@@ -136,10 +136,12 @@ struct carrier {
 };
 
 struct scan {
-	const char *courier, *event_id;
-	struct kw_uuid parcel_id;
-	int status;       /* enum carrier_status */
-	const char *word; /* as the carrier said it */
+	const char *courier, *event_id; /* who reported it: a courier, or an aggregator */
+	const char *carrier;            /* whose scan it is, as an aggregator names it; or NULL */
+	struct kw_uuid parcel_id;       /* "": known by its number only, and no such parcel yet */
+	struct kw_uuid subject;         /* key of a message that named no parcel, or "" */
+	int status;                     /* enum carrier_status */
+	const char *word;               /* as the carrier said it */
 	const char *tracking_number;
 	kw_time scanned_at, arrived_at;
 	const char *place, *note;

@@ -88,7 +88,8 @@ static const struct {
 	{ "karwan.payment.reported.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM payment.payments p WHERE p.payment_id = k::uuid)" } },
 	{ "karwan.tracking.reported.v1",
-		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.parcel_id = k::uuid)" } },
+		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.parcel_id = k::uuid) "
+		  "AND NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.subject = k::uuid)" } },
 	{ "karwan.maker.put.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.records r WHERE r.entity = k::uuid)" } },
 	{ "karwan.hub.put.v1",

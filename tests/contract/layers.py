@@ -29,6 +29,7 @@ THIRD_PARTY = {  # header, by its beginning: where it may be
     "curl/": ("common/http",),
     "openssl/": ("common/http",),
     "hiredis/": ("common/cache",),
+    "glib.h": ("services/courier-dispatch",),
     "hpdf.h": ("services/courier-dispatch",),
     "zint.h": ("services/courier-dispatch",),
     "sanitizer/": ("common/core",),

@@ -314,9 +314,9 @@ static void test_call_off_refused(void **state)
 static void test_pending_scans(void **state)
 {
 	struct dt_scan early[] = {
-		{ dt_parcel("o1", 1), "courier-a", "1", "picked_up", 100 },
-		{ dt_parcel("o1", 1), "courier-b", "1", "delivered", 150 },
-		{ dt_parcel("o1", 1), "courier-a", "2", "in_transit", 200 },
+		{ dt_parcel("o1", 1), "courier-a", "1", "picked_up", 100, NULL, NULL },
+		{ dt_parcel("o1", 1), "courier-b", "1", "delivered", 150, NULL, NULL },
+		{ dt_parcel("o1", 1), "courier-a", "2", "in_transit", 200, NULL, NULL },
 	};
 
 	(void)state;

@@ -302,14 +302,15 @@ static const struct kw_field webhook_fields[] = {
 	KW_END,
 };
 
-static enum kw_rc read_tracking(
-	struct kw_arena *a, struct kw_bytes body, struct tracking_reported *ret, struct kw_err *err)
+static enum kw_rc read_tracking(struct kw_arena *a, struct kw_bytes body,
+	struct tracking_reported **ret, size_t *ret_n, struct kw_err *err)
 {
 	struct webhook webhook = { 0 };
 
 	KW_TRY(kw_json_decode(webhook_fields, body.p, body.n, a, &webhook, err));
-	*ret = *webhook.data;
-	ret->reference = kw_arena_str(a, ret->parcel_id.s);
+	webhook.data->reference = kw_arena_str(a, webhook.data->parcel_id.s);
+	*ret = webhook.data;
+	*ret_n = 1;
 	return KW_OK;
 }
 
