@@ -124,17 +124,52 @@ enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_e
 	return KW_OK;
 }
 
+static const struct label_format {
+	const char *name, *media;
+	enum kw_rc (*draw)(struct kw_arena *a, const struct parcel *p, struct kw_bytes *ret,
+		struct kw_err *err);
+} label_formats[] = {
+	{ "pdf", "application/pdf", label_pdf }, /* the default */
+	{ "zpl", "application/zpl", label_zpl },
+};
+
+/* ?format= decides; without it the first of ours that Accept names; a browser's list gets a PDF. */
+static enum kw_rc choose_format(
+	struct kw_request *rq, const struct label_format **ret, struct kw_err *err)
+{
+	const char *name = kw_request_query(rq, "format");
+	const char *accept = kw_request_header(rq, "Accept"), *at = NULL;
+
+	*ret = label_formats;
+	for (size_t i = 0; i < KW_LEN(label_formats); i++) {
+		const struct label_format *format = &label_formats[i];
+		const char *found = accept && !name ? strcasestr(accept, format->media) : NULL;
+
+		if (name && strcmp(name, format->name) == 0) {
+			*ret = format;
+			return KW_OK;
+		}
+		if (found && (!at || found < at)) {
+			at = found;
+			*ret = format;
+		}
+	}
+	return name ? kw_fail_at(err, KW_INVALID, "format", "neither pdf nor zpl") : KW_OK;
+}
+
 enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct reading r = { .a = rq->arena };
+	const struct label_format *format;
 
 	if (!kw_uuid_parse(rq->params[0], &r.id))
 		return KW_NOTHING;
+	KW_TRY(choose_format(rq, &format, err));
 	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
 	if (!r.parcel->label_url)
 		return kw_fail_code(err, KW_CONFLICT, "NOT_BOOKED", "no courier has booked it yet");
-	rs->content_type = "application/pdf";
-	return label_render(rq->arena, r.parcel, &rs->body, err);
+	rs->content_type = format->media;
+	return format->draw(rq->arena, r.parcel, &rs->body, err);
 }
 
 /* ---- GET /v1/exceptions ---- */

@@ -30,7 +30,9 @@ THIRD_PARTY = {  # header, by its beginning: where it may be
     "openssl/": ("common/http",),
     "hiredis/": ("common/cache",),
     "glib.h": ("services/courier-dispatch",),
-    "hpdf.h": ("services/courier-dispatch",),
+    "cairo-pdf.h": ("services/courier-dispatch",),
+    "fontconfig/": ("services/courier-dispatch",),
+    "pango/": ("services/courier-dispatch",),
     "zint.h": ("services/courier-dispatch",),
     "sanitizer/": ("common/core",),
 }
