@@ -140,6 +140,15 @@ void desk_call_off(
 		d->b, "cancel", &id, &p->parcel_id, d->b->now, cause, courier_order_fields, &order);
 }
 
+void desk_bring_back(struct desk *d, const struct parcel *p, const struct kw_meta *cause)
+{
+	struct courier_order order = { .courier = p->courier };
+	struct kw_uuid id = kw_uuid_of("return", p->parcel_id.s, p->courier);
+
+	kw_intend(
+		d->b, "return", &id, &p->parcel_id, d->b->now, cause, courier_order_fields, &order);
+}
+
 void desk_cancel(struct desk *d, struct parcel *p, const char *reason, const char *by,
 	const struct kw_meta *cause)
 {

@@ -299,6 +299,13 @@ static void apply_scan(struct desk *d, struct parcel *p, const struct scan *s)
 		p->carrier = &p->story;
 	}
 	p->story.attempts += effect.attempt;
+	bool spent = effect.attempt && p->story.attempts == ATTEMPTS_MAX;
+	if (spent)
+		p->reason = "ATTEMPTS_SPENT"; /* the event says it */
+	else if (edge->to == PARCEL_DELIVERED)
+		p->reason = NULL;
 	desk_step(d, p, effect.event, s->cause);
+	if (spent && p->state == PARCEL_HANDED_OVER)
+		desk_bring_back(d, p, s->cause);
 	watch(d, p, s, state_before);
 }

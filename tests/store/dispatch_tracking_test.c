@@ -185,6 +185,39 @@ static void test_too_late_to_cancel(void **state)
 		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'CARRIER_CANCELLED'"), 1);
 }
 
+/* Three failed deliveries: it is wanted back, once; delivered after all is delivered. */
+static void test_attempts_spent(void **state)
+{
+	(void)state;
+	dt_ready("o1", 2);
+	book("o1", 1);
+	scan("o1", "1", "attempt_failed", 100);
+	scan("o1", "2", "attempt_failed", 200);
+	scan("o1", "2", "attempt_failed", 200);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 0);
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "");
+	scan("o1", "3", "attempt_failed", 150); /* late, and it counts */
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "ATTEMPTS_SPENT");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "HANDED_OVER");
+	scan("o1", "4", "attempt_failed", 400);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+	scan("o1", "5", "delivered", 500);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "");
+	/* a parcel that is on its way back already is not asked for */
+	book("o1", 2);
+	struct dt_scan back[] = {
+		{ dt_parcel("o1", 2), "courier-a", "b0", "returning", 90, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b1", "attempt_failed", 100, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b2", "attempt_failed", 110, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b3", "attempt_failed", 120, NULL, NULL },
+	};
+	dt_scan(back, KW_LEN(back));
+	assert_string_equal(dt_parcel_text("attempts", "o1", 2), "3");
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+}
+
 /* ---- by number, from an aggregator ---- */
 
 #define DAY (24 * 3600LL)
@@ -334,6 +367,7 @@ int main(void)
 		TEST(test_before_the_parcel),
 		TEST(test_after_the_end),
 		TEST(test_too_late_to_cancel),
+		TEST(test_attempts_spent),
 		WHOLE(test_by_number),
 		WHOLE(test_other_numbers),
 		WHOLE(test_number_first),

@@ -266,6 +266,15 @@ static int inquiry_answer(struct kw_call call)
 	return answer.kind;
 }
 
+static int return_answer(struct kw_call call)
+{
+	struct parcel p = { .parcel_id = { REF } };
+	struct answer answer = { -1, NULL, NULL };
+
+	karwan_courier.read_bring_back(arena, &call, &p, &answer);
+	return answer.kind;
+}
+
 static int cancel_answer(struct kw_call call)
 {
 	struct parcel p = { .parcel_id = { REF } };
@@ -340,6 +349,11 @@ static void test_other_answers(void **state)
 	assert_int_equal(cancel_answer(answered(409, "")), ANSWER_REFUSED);
 	assert_int_equal(cancel_answer(answered(500, "")), ANSWER_UNKNOWN);
 	assert_int_equal(cancel_answer(answered(401, "")), ANSWER_AGAIN);
+	assert_int_equal(return_answer(answered(200, "{}")), ANSWER_ACCEPTED);
+	assert_int_equal(return_answer(answered(404, "")), ANSWER_REFUSED);
+	assert_int_equal(return_answer(answered(409, "")), ANSWER_REFUSED);
+	assert_int_equal(return_answer(answered(503, "")), ANSWER_UNKNOWN);
+	assert_int_equal(return_answer((struct kw_call) { .rc = KW_RETRY }), ANSWER_UNKNOWN);
 }
 
 /* The same parcels asked for again are the same request: key, body; only the signature's time

@@ -18,7 +18,7 @@ struct courier_adapter {
 	const char *name;
 	const struct carrier_word *words; /* ends with { NULL } */
 
-	/* The six calls below are NULL for an aggregator. */
+	/* The calls below are NULL for an aggregator. */
 	/* One call that books n parcels at once (n is at most the partner's batch_max). Our
 	 * reference is the parcel id: the courier makes one booking of it, however often it is
 	 * asked. */
@@ -37,6 +37,13 @@ struct courier_adapter {
 		const struct parcel *p, kw_time now, struct kw_call *ret, struct kw_err *err);
 	void (*read_cancel)(struct kw_arena *a, const struct kw_call *call, const struct parcel *p,
 		struct answer *ret);
+
+	/* Asks for a parcel back that could not be delivered. ACCEPTED: it will be brought;
+	 * REFUSED: it will not. */
+	enum kw_rc (*bring_back)(struct kw_arena *a, const struct kw_partner *partner,
+		const struct parcel *p, kw_time now, struct kw_call *ret, struct kw_err *err);
+	void (*read_bring_back)(struct kw_arena *a, const struct kw_call *call,
+		const struct parcel *p, struct answer *ret);
 
 	/* An aggregator's: the header of its signature, and whether that fits the raw body. */
 	const char *signature;
