@@ -19,6 +19,7 @@
 	"(SELECT p.parcel_id FROM parcels p WHERE upper(p.tracking_number) = " n \
 	" AND p.courier = " c " AND p.booked_at <= " t " + interval '1 day' "    \
 	"ORDER BY p.booked_at DESC LIMIT 1)"
+#define PARCEL_OF_SCAN PARCEL_NUMBERED("s.tracking_number", "k.courier", "s.scanned_at")
 
 const struct kw_stmt dispatch_stmts[] = {
 	[ROUTE_ORDERS] = { "INSERT INTO orders AS o (order_id, cod, total, currency, routings, "
@@ -142,13 +143,14 @@ const struct kw_stmt dispatch_stmts[] = {
 	[UNMATCHED_SCANS] = { "SELECT s.courier, s.event_id, s.carrier, s.subject, m.parcel_id, "
 			      "s.status, s.word, s.tracking_number, s.scanned_at, s.arrived_at, "
 			      "s.place, s.note, s.standing, s.content_hash FROM scans s "
-			      "JOIN unnest($1::text[], $2::text[]) k(name, courier) ON k.name = "
-			      "lower(s.carrier), LATERAL " PARCEL_NUMBERED("s.tracking_number",
-				      "k.courier",
-				      "s.scanned_at") " m "
-						      "WHERE s.standing = 'PENDING' AND s.parcel_id IS NULL ORDER BY "
-						      "s.arrived_at, s.courier COLLATE \"C\", s.event_id COLLATE \"C\" "
-						      "LIMIT 1000 FOR UPDATE OF s SKIP LOCKED" },
+			      "JOIN unnest($1::text[], $2::text[]) k(name, courier) "
+			      "ON k.name = lower(s.carrier), "
+			      "LATERAL " PARCEL_OF_SCAN " m "
+			      "WHERE s.standing = 'PENDING' AND s.parcel_id IS NULL "
+			      "AND s.arrived_at > $3::timestamptz - interval '60 days' "
+			      "ORDER BY s.arrived_at, s.courier COLLATE \"C\", "
+			      "s.event_id COLLATE \"C\" LIMIT 1000 "
+			      "FOR UPDATE OF s SKIP LOCKED" },
 	[READ_SCANS] = { "SELECT * FROM (SELECT " SCAN_COLUMNS
 			 " FROM scans WHERE parcel_id = $1::uuid "
 			 "ORDER BY scanned_at DESC, arrived_at DESC LIMIT $2::bigint) s ORDER BY "

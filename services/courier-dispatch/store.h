@@ -79,7 +79,8 @@ enum kw_rc store_find_numbers(
 struct known_as {
 	const char *name, *courier;
 };
-/* Scans without a parcel for which there is one now, locked; others' locks are stepped over. */
+/* Scans of the last 60 days without a parcel for which there is one now, locked; others' locks are
+ * stepped over. */
 enum kw_rc store_unmatched_scans(struct kw_batch *b, const struct known_as *names, size_t n_names,
 	struct scan **ret, size_t *ret_n, struct kw_err *err);
 

@@ -188,6 +188,7 @@ enum kw_rc store_unmatched_scans(struct kw_batch *b, const struct known_as *name
 	struct kw_args args = kw_args_of(b->arena);
 
 	kw_args_rows(&args, in_cols, names, n_names, sizeof(*names));
+	kw_args_time(&args, b->now);
 	return kw_pg_fetch(
 		b->pg, STMT(UNMATCHED_SCANS), &args, scan_cols, sizeof(**ret), ret, ret_n, err);
 }
