@@ -121,25 +121,42 @@ enum kw_rc kw_sign_standard_webhook(struct kw_arena *a, struct kw_bytes key, con
 	return KW_OK;
 }
 
-enum kw_rc kw_verify_shopify(const struct kw_secrets *secrets, const char *signature,
-	struct kw_bytes body, struct kw_err *err)
+enum kw_rc kw_verify_body_mac(const struct kw_body_mac *scheme, const struct kw_secrets *secrets,
+	const char *signature, struct kw_bytes body, struct kw_err *err)
 {
+	size_t n_prefix = strlen(scheme->prefix);
+	uint8_t mac[KW_SHA256_SIZE], theirs[KW_SHA256_SIZE];
 	bool good = false;
 
 	if (!signature)
-		return kw_fail_code(
-			err, KW_INVALID, "SIGNATURE", "X-Shopify-Hmac-Sha256 is missing");
+		return kw_fail_code(err, KW_INVALID, "SIGNATURE", "%s is missing", scheme->header);
+	if (strncmp(signature, scheme->prefix, n_prefix) != 0)
+		return kw_fail_code(err, KW_INVALID, "SIGNATURE", "%s does not begin with %s",
+			scheme->header, scheme->prefix);
+	signature += n_prefix;
+	bool readable = !scheme->hex || (strlen(signature) == 2 * sizeof(theirs) &&
+						kw_hex_read(signature, strlen(signature), theirs));
 	kw_assert(secrets->n > 0 && secrets->n <= KW_SECRETS_MAX);
-	for (size_t i = 0; i < secrets->n; i++) {
-		uint8_t mac[KW_SHA256_SIZE];
+	for (size_t i = 0; i < secrets->n && readable; i++) {
 		char text[MAC_TEXT];
 		kw_hmac_sha256(secrets->keys[i], &body, 1, mac);
 		kw_base64_write((struct kw_bytes) { mac, sizeof(mac) }, text);
-		good |= kw_secret_equal((struct kw_bytes) { text, MAC_TEXT }, bytes_of(signature));
+		good |= scheme->hex ? kw_secret_equal((struct kw_bytes) { mac, sizeof(mac) },
+					      (struct kw_bytes) { theirs, sizeof(theirs) })
+				    : kw_secret_equal((struct kw_bytes) { text, MAC_TEXT },
+					      bytes_of(signature));
 	}
 	return good ? KW_OK
-		    : kw_fail_code(err, KW_INVALID, "SIGNATURE",
-			      "X-Shopify-Hmac-Sha256 does not fit the body");
+		    : kw_fail_code(err, KW_INVALID, "SIGNATURE", "%s does not fit the body",
+			      scheme->header);
+}
+
+enum kw_rc kw_verify_shopify(const struct kw_secrets *secrets, const char *signature,
+	struct kw_bytes body, struct kw_err *err)
+{
+	static const struct kw_body_mac scheme = { "X-Shopify-Hmac-Sha256", "", false };
+
+	return kw_verify_body_mac(&scheme, secrets, signature, body, err);
 }
 
 /* t=…: the timestamp's text and value. Anything without "=" or a second t is malformed. */

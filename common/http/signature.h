@@ -27,6 +27,14 @@ enum kw_rc kw_sign_standard_webhook(struct kw_arena *a, struct kw_bytes key, con
 /* Is the text a usable Standard Webhooks secret? For the check of the partners file. */
 bool kw_standard_webhook_secret_ok(struct kw_bytes key);
 
+/* The plainest scheme: a header that holds HMAC-SHA256(secret, body), as base64 or as hex in either
+ * case, after a prefix ("" for none). header: its name, for the reason. */
+struct kw_body_mac {
+	const char *header, *prefix;
+	bool hex;
+};
+enum kw_rc kw_verify_body_mac(const struct kw_body_mac *scheme, const struct kw_secrets *secrets,
+	const char *signature, struct kw_bytes body, struct kw_err *err);
 /* Shopify: X-Shopify-Hmac-Sha256 = base64(HMAC-SHA256(secret, body)). */
 enum kw_rc kw_verify_shopify(const struct kw_secrets *secrets, const char *signature,
 	struct kw_bytes body, struct kw_err *err);

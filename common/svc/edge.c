@@ -1,6 +1,7 @@
-/* The edge: who asks, one message appended to the in topic, the answer when the broker has
- * acknowledged. Handlers' threads, and the producer's thread where said. */
+/* The edge: who asks, messages appended to the in topic, the answer when the broker has
+ * acknowledged them. Handlers' threads, and the producer's thread where said. */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,9 @@
 struct waiting {
 	struct kw_deferred *deferred;
 	struct kw_append as;
+	atomic_size_t left;      /* messages without a report */
+	atomic_int outcome;      /* of the first that is not there for sure, or KW_PERSISTED */
+	struct kw_err *not_sent; /* why one did not leave; NULL: all did */
 };
 
 /* ---- who asks ---- */
@@ -78,30 +82,44 @@ static void answer_appended(const struct waiting *w)
 						.body = { as->answer, strlen(as->answer) } });
 }
 
-/* Producer's thread, or whoever closes the producer. */
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static const char *const outcome_names[] = {
+	[KW_PERSISTED] = "persisted",
+	[KW_MAYBE] = "maybe",
+	[KW_NOT_PERSISTED] = "not_persisted",
+	[KW_REFUSED] = "refused",
+};
+
+/* One message fewer to wait for; the last one answers the request, which is gone then. */
+static void reported(struct waiting *w, enum kw_delivery outcome)
 {
-	static const char *const names[] = {
-		[KW_PERSISTED] = "persisted",
-		[KW_MAYBE] = "maybe",
-		[KW_NOT_PERSISTED] = "not_persisted",
-		[KW_REFUSED] = "refused",
-	};
-	struct kw_svc *svc = ctx;
-	struct waiting *w = opaque;
+	int expected = KW_PERSISTED;
 	struct kw_err err;
 
-	(void)offset;
-	kw_health_append(names[outcome]);
-	atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
-	if (outcome == KW_PERSISTED) {
+	if (outcome != KW_PERSISTED)
+		atomic_compare_exchange_strong(&w->outcome, &expected, outcome);
+	if (atomic_fetch_sub(&w->left, 1) > 1)
+		return;
+	int worst = atomic_load(&w->outcome);
+	if (worst == KW_PERSISTED) {
 		answer_appended(w);
 		return;
 	}
+	(void)kw_fail(
+		&err, KW_RETRY, "Kafka did not confirm the message: %s", outcome_names[worst]);
+	kw_deferred_fail(w->deferred, w->not_sent ? w->not_sent : &err);
+}
+
+/* Producer's thread, or whoever closes the producer. */
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+{
+	struct kw_svc *svc = ctx;
+
+	(void)offset;
+	kw_health_append(outcome_names[outcome]);
+	atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
 	if (outcome == KW_REFUSED)
 		kw_health_error("append");
-	(void)kw_fail(&err, KW_RETRY, "Kafka did not confirm the message: %s", names[outcome]);
-	kw_deferred_fail(w->deferred, &err);
+	reported(opaque, outcome);
 }
 
 /* Producer's thread: one wake-up for a round of reports. */
@@ -134,29 +152,81 @@ static struct kw_uuid message_id(const char *type, const char *key, const struct
 	return kw_uuid_of("message", type, key, hash);
 }
 
-/* With the gate held. After OK the request is put off. */
-static enum kw_rc send_message(struct kw_svc *svc, struct kw_request *rq,
-	const struct kw_envelope *e, const char *key, const struct kw_buf *value,
-	const struct kw_append *as, struct kw_err *err)
-{
+/* A message as the broker takes it, in the request's arena. */
+struct sendable {
+	struct kw_bytes key, value;
 	struct kw_header headers[KW_HEADERS_MAX];
-	size_t n = kw_envelope_headers(e, rq->arena, headers);
-	struct kw_bytes k = { key, strlen(key) };
+	size_t n_headers;
+};
+
+static enum kw_rc make_sendable(struct kw_request *rq, const char *type,
+	const struct kw_message_out *m, struct sendable *ret, struct kw_err *err)
+{
+	const struct kw_svc *svc = rq->ctx;
+	KW_CLEANUP(kw_buf_done) struct kw_buf value;
+
+	kw_buf_init(&value, MESSAGE_MAX);
+	kw_json_encode(row_of(svc, type)->fields, m->data, &value);
+	if (value.full)
+		return kw_fail(err, KW_INVALID, "the message would be larger than 1 MiB");
+	struct kw_envelope e = {
+		.id = message_id(type, m->key, &value),
+		.type = type,
+		.source = svc->source,
+		.subject = m->subject.s,
+		.time = rq->now,
+		.trace = rq->trace,
+	};
+	ret->key = (struct kw_bytes) { m->key, strlen(m->key) };
+	ret->value = (struct kw_bytes) { kw_arena_copy(rq->arena, value.p, value.n), value.n };
+	ret->n_headers = kw_envelope_headers(&e, rq->arena, ret->headers);
+	return KW_OK;
+}
+
+/* With the gate held. After OK the request is put off. */
+static enum kw_rc send_all(struct kw_svc *svc, struct kw_request *rq, const struct sendable *m,
+	size_t n, const struct kw_append *as, struct kw_err *err)
+{
 	struct waiting *w = kw_new(rq->arena, struct waiting, 1);
 
 	if (svc->closed)
 		return kw_fail(err, KW_RETRY, "leaving");
 	w->as = *as;
 	w->deferred = kw_request_defer(rq);
-	atomic_fetch_add_explicit(&svc->appending, 1, memory_order_relaxed);
-	if (kw_producer_send(svc->producer, svc->in_topic->name,
-		    kw_partition_of(k, (int32_t)svc->in_topic->partitions), k,
-		    (struct kw_bytes) { value->p, value->n }, headers, n, w, err) != KW_OK) {
-		atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
-		kw_health_append("not_sent");
-		kw_deferred_fail(w->deferred, err);
-	}
+	atomic_init(&w->left, n);
+	atomic_init(&w->outcome, KW_PERSISTED);
+	atomic_fetch_add_explicit(&svc->appending, (int)n, memory_order_relaxed);
+	/* with the last report the request is gone, and m with it: none is touched after its turn
+	 */
+	for (size_t i = 0; i < n; i++)
+		if (kw_producer_send(svc->producer, svc->in_topic->name,
+			    kw_partition_of(m[i].key, (int32_t)svc->in_topic->partitions), m[i].key,
+			    m[i].value, m[i].headers, m[i].n_headers, w, err) != KW_OK) {
+			atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
+			kw_health_append("not_sent");
+			w->not_sent = kw_arena_copy(rq->arena, err, sizeof(*err));
+			reported(w, KW_NOT_PERSISTED);
+		}
 	return KW_OK;
+}
+
+static enum kw_rc append(struct kw_request *rq, const char *type,
+	const struct kw_message_out *messages, size_t n, const struct kw_append *as,
+	struct kw_err *err)
+{
+	struct kw_svc *svc = rq->ctx;
+	struct sendable *m = kw_new(rq->arena, struct sendable, n);
+
+	kw_assert(n > 0);
+	for (size_t i = 0; i < n; i++)
+		KW_TRY(make_sendable(rq, type, &messages[i], &m[i], err));
+	/* before, a message could go to a partition where nobody looks for its key */
+	if (!atomic_load(&svc->verified))
+		return kw_fail(err, KW_RETRY, "Kafka's topics are not verified yet");
+	pthread_rwlock_rdlock(&svc->gate);
+	enum kw_rc rc = send_all(svc, rq, m, n, as, err);
+	pthread_rwlock_unlock(&svc->gate);
+	return rc;
 }
 
 enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,
@@ -170,29 +240,13 @@ enum kw_rc kw_svc_append_as(struct kw_request *rq, const char *type, const char 
 	const struct kw_uuid *subject, const void *data, const struct kw_append *as,
 	struct kw_err *err)
 {
-	struct kw_svc *svc = rq->ctx;
-	const struct kw_topic_row *row = row_of(svc, type);
-	KW_CLEANUP(kw_buf_done) struct kw_buf value;
+	return append(rq, type, &(struct kw_message_out) { key, *subject, data }, 1, as, err);
+}
 
-	kw_buf_init(&value, MESSAGE_MAX);
-	kw_json_encode(row->fields, data, &value);
-	if (value.full)
-		return kw_fail(err, KW_INVALID, "the message would be larger than 1 MiB");
-	/* before, a message could go to a partition where nobody looks for its key */
-	if (!atomic_load(&svc->verified))
-		return kw_fail(err, KW_RETRY, "Kafka's topics are not verified yet");
-	struct kw_envelope e = {
-		.id = message_id(type, key, &value),
-		.type = type,
-		.source = svc->source,
-		.subject = subject->s,
-		.time = rq->now,
-		.trace = rq->trace,
-	};
-	pthread_rwlock_rdlock(&svc->gate);
-	enum kw_rc rc = send_message(svc, rq, &e, key, &value, as, err);
-	pthread_rwlock_unlock(&svc->gate);
-	return rc;
+enum kw_rc kw_svc_append_all(struct kw_request *rq, const char *type,
+	const struct kw_message_out *messages, size_t n, const char *answer, struct kw_err *err)
+{
+	return append(rq, type, messages, n, &(struct kw_append) { .answer = answer }, err);
 }
 
 enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,

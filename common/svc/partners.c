@@ -38,9 +38,10 @@ static const struct kw_field provider_fields[] = { COMMON, ADAPTER, KW_END };
 static const struct kw_field courier_fields[] = {
 	COMMON,
 	ADAPTER,
-	KW_STR(struct kw_partner, url, KW_REQUIRED, 1, 500),
+	KW_STR(struct kw_partner, url, KW_OPTIONAL, 1, 500),
 	KW_I64(struct kw_partner, batch_max, KW_OPTIONAL, 1, 100),
-	KW_ARRAY(struct kw_partner, rates, KW_REQUIRED, struct kw_rate, rate_fields, 1, 500),
+	KW_ARRAY(struct kw_partner, rates, KW_OPTIONAL, struct kw_rate, rate_fields, 1, 500),
+	KW_STRS(struct kw_partner, known_as, KW_OPTIONAL, 1, 20),
 	KW_END,
 };
 
@@ -146,6 +147,9 @@ static void check_partner(struct check *c, const struct kind *kind, size_t i)
 	if (partner->url && strncmp(partner->url, "http://", 7) != 0 &&
 		strncmp(partner->url, "https://", 8) != 0)
 		complain(c, pointer, "neither http:// nor https://");
+	if (!partner->url != (partner->n_rates == 0) && partner->kind == KW_COURIER)
+		complain(c, pointer,
+			"a courier that books has url and rates, one that only reports neither");
 	for (size_t k = 0; k < partner->n_rates; k++) {
 		const char *zone = partner->rates[k].zone;
 		snprintf(pointer, sizeof(pointer), "%s/rates/%zu/zone", at, k);

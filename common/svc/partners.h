@@ -23,13 +23,15 @@ struct kw_rate {
 struct kw_partner {
 	const char *name;            /* never changes; 1 to 32 of a-z 0-9 - */
 	const char *adapter;         /* "shopify", "karwan", "stripe"; operators have none */
-	const char *url;             /* couriers: base URL */
+	const char *url;             /* couriers: base URL; NULL: it only reports (an aggregator) */
 	const char *shop_domain;     /* shopify: NULL accepts any */
 	int64_t fee_bps;             /* channels: fee contract, frozen at the sale */
 	int64_t park_days;           /* channels: after which a parked order cancels itself */
 	const struct kw_rate *rates; /* couriers */
 	size_t n_rates;
-	int64_t batch_max; /* couriers: parcels a call, 0: 1 */
+	int64_t batch_max;     /* couriers: parcels a call, 0: 1 */
+	const char **known_as; /* couriers: how aggregators name it, in any case */
+	size_t n_known_as;
 	const char **secret_files;
 	size_t n_secret_files;
 	enum kw_partner_kind kind;

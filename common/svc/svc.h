@@ -81,6 +81,15 @@ struct kw_append {
 };
 enum kw_rc kw_svc_append_as(struct kw_request *rq, const char *type, const char *key,
 	const struct kw_uuid *subject, const void *data, const struct kw_append *as, struct kw_err *err);
+/* Several messages of one request: 202 when the broker has acknowledged all of them, 503 when one is
+ * missing; the sender's repeat then brings the same ones again. n is at least 1. */
+struct kw_message_out {
+	const char *key;
+	struct kw_uuid subject;
+	const void *data;
+};
+enum kw_rc kw_svc_append_all(struct kw_request *rq, const char *type,
+	const struct kw_message_out *messages, size_t n, const char *answer, struct kw_err *err);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
 /* Edge: JSON body from a struct; 200. */

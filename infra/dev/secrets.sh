@@ -19,7 +19,9 @@ make_secrets() {
 	for name in pavilion dibs ahaan courier-a courier-b; do
 		make_secret "$name" webhook_secret
 	done
-	make_secret shopify-demo secret 16
+	for name in shopify-demo aftership-demo easypost-demo; do
+		make_secret "$name" secret 16
+	done
 	make_secret stripe-demo stripe_secret
 	make_secret operator secret 32
 	make_secret national-id-key secret 32

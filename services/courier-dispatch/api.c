@@ -22,11 +22,14 @@ static struct kw_metric unknown_statuses = {
 	.labels = { "courier" },
 };
 
+/* The parcel where it is named; otherwise how many scans were taken. */
 struct accepted {
 	struct kw_uuid parcel_id;
+	int64_t scans;
 };
 static const struct kw_field accepted_fields[] = {
-	KW_UUID(struct accepted, parcel_id, KW_REQUIRED),
+	KW_UUID(struct accepted, parcel_id, KW_OPTIONAL),
+	KW_I64(struct accepted, scans, KW_OPTIONAL, 0, REPORTS_MAX),
 	KW_END,
 };
 
@@ -46,19 +49,30 @@ enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, struct k
 {
 	const struct kw_partner *courier = rq->caller;
 	const struct courier_adapter *adapter = courier_adapter_find(courier->adapter);
-	const struct kw_partners *partners = kw_svc_partners(rq->ctx);
-	struct tracking_reported report = { 0 };
+	struct tracking_reported *reports;
+	size_t n;
 
-	(void)rs;
-	KW_TRY(adapter->read_tracking(rq->arena, rq->body, &report, err));
-	if (report.scanned_at > rq->now + FUTURE_MAX_US)
-		return kw_fail_at(err, KW_INVALID, "/data/scanned_at", "is in the future");
-	report.courier = courier->name;
-	if (carrier_status_of(partners, courier->name, report.status) == CARRIER_UNKNOWN)
-		kw_count(&unknown_statuses, 1, KW_LABELS(courier->name));
-	struct accepted accepted = { report.parcel_id };
-	return kw_svc_append(rq, "karwan.tracking.reported.v1", report.parcel_id.s,
-		&report.parcel_id, &report, text_of(rq->arena, accepted_fields, &accepted), err);
+	KW_TRY(adapter->read_tracking(rq->arena, rq->body, &reports, &n, err));
+	if (n == 0) { /* authentic, and about nothing that concerns a parcel: kept nowhere */
+		rs->body = (struct kw_bytes) { "{}", 2 };
+		return KW_OK;
+	}
+	struct kw_message_out *messages = kw_new(rq->arena, struct kw_message_out, n);
+	for (size_t i = 0; i < n; i++) {
+		reports[i].courier = courier->name;
+		if (reports[i].scanned_at > rq->now + FUTURE_MAX_US)
+			return kw_fail_at(err, KW_INVALID,
+				reports[i].parcel_id.s[0] ? "/data/scanned_at" : "",
+				"scan %zu is in the future", i);
+		if (!carrier_word_find(adapter->words, reports[i].status))
+			kw_count(&unknown_statuses, 1, KW_LABELS(courier->name));
+		messages[i].subject = tracking_key(&reports[i]);
+		messages[i].key = kw_arena_str(rq->arena, messages[i].subject.s);
+		messages[i].data = &reports[i];
+	}
+	struct accepted accepted = { reports->parcel_id, reports->parcel_id.s[0] ? 0 : (int64_t)n };
+	return kw_svc_append_all(rq, "karwan.tracking.reported.v1", messages, n,
+		text_of(rq->arena, accepted_fields, &accepted), err);
 }
 
 /* ---- GET /v1/parcels/:id, GET /v1/parcels/:id/label ---- */
@@ -110,17 +124,52 @@ enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_e
 	return KW_OK;
 }
 
+static const struct label_format {
+	const char *name, *media;
+	enum kw_rc (*draw)(struct kw_arena *a, const struct parcel *p, struct kw_bytes *ret,
+		struct kw_err *err);
+} label_formats[] = {
+	{ "pdf", "application/pdf", label_pdf }, /* the default */
+	{ "zpl", "application/zpl", label_zpl },
+};
+
+/* ?format= decides; without it the first of ours that Accept names; a browser's list gets a PDF. */
+static enum kw_rc choose_format(
+	struct kw_request *rq, const struct label_format **ret, struct kw_err *err)
+{
+	const char *name = kw_request_query(rq, "format");
+	const char *accept = kw_request_header(rq, "Accept"), *at = NULL;
+
+	*ret = label_formats;
+	for (size_t i = 0; i < KW_LEN(label_formats); i++) {
+		const struct label_format *format = &label_formats[i];
+		const char *found = accept && !name ? strcasestr(accept, format->media) : NULL;
+
+		if (name && strcmp(name, format->name) == 0) {
+			*ret = format;
+			return KW_OK;
+		}
+		if (found && (!at || found < at)) {
+			at = found;
+			*ret = format;
+		}
+	}
+	return name ? kw_fail_at(err, KW_INVALID, "format", "neither pdf nor zpl") : KW_OK;
+}
+
 enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct reading r = { .a = rq->arena };
+	const struct label_format *format;
 
 	if (!kw_uuid_parse(rq->params[0], &r.id))
 		return KW_NOTHING;
+	KW_TRY(choose_format(rq, &format, err));
 	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
 	if (!r.parcel->label_url)
 		return kw_fail_code(err, KW_CONFLICT, "NOT_BOOKED", "no courier has booked it yet");
-	rs->content_type = "application/pdf";
-	return label_render(rq->arena, r.parcel, &rs->body, err);
+	rs->content_type = format->media;
+	return format->draw(rq->arena, r.parcel, &rs->body, err);
 }
 
 /* ---- GET /v1/exceptions ---- */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/adapter.h"
 #include "rules.h"
 #include "states.h"
 #include "store.h"
@@ -35,11 +36,14 @@ static const struct rate_card *make_cards(
 	struct kw_arena *a, const struct kw_partners *partners, size_t *ret_n)
 {
 	struct rate_card *cards = kw_new(a, struct rate_card, partners->n_couriers);
+	size_t n = 0;
 
 	for (size_t i = 0; i < partners->n_couriers; i++) {
 		const struct kw_partner *courier = &partners->couriers[i];
 		struct rate *rates = kw_new(a, struct rate, courier->n_rates);
 
+		if (!courier_books(courier))
+			continue;
 		for (size_t k = 0; k < courier->n_rates; k++)
 			rates[k] = (struct rate) {
 				.zone = courier->rates[k].zone,
@@ -47,9 +51,9 @@ static const struct rate_card *make_cards(
 				.price = courier->rates[k].price,
 				.cod = courier->rates[k].cod,
 			};
-		cards[i] = (struct rate_card) { courier->name, rates, courier->n_rates };
+		cards[n++] = (struct rate_card) { courier->name, rates, courier->n_rates };
 	}
-	*ret_n = partners->n_couriers;
+	*ret_n = n;
 	return cards;
 }
 
@@ -134,6 +138,15 @@ void desk_call_off(
 
 	kw_intend(
 		d->b, "cancel", &id, &p->parcel_id, d->b->now, cause, courier_order_fields, &order);
+}
+
+void desk_bring_back(struct desk *d, const struct parcel *p, const struct kw_meta *cause)
+{
+	struct courier_order order = { .courier = p->courier };
+	struct kw_uuid id = kw_uuid_of("return", p->parcel_id.s, p->courier);
+
+	kw_intend(
+		d->b, "return", &id, &p->parcel_id, d->b->now, cause, courier_order_fields, &order);
 }
 
 void desk_cancel(struct desk *d, struct parcel *p, const char *reason, const char *by,

@@ -41,6 +41,8 @@ void desk_cancel(struct desk *d, struct parcel *p, const char *reason, const cha
 /* Ends a booking at a courier that has accepted it: an intent. */
 void desk_call_off(
 	struct desk *d, const struct parcel *p, const char *courier, const struct kw_meta *cause);
+/* Asks the courier for a parcel that it could not deliver: an intent. */
+void desk_bring_back(struct desk *d, const struct parcel *p, const struct kw_meta *cause);
 
 /* subject: what tells it from others of its kind, usually the parcel id. p may be NULL. */
 void desk_raise(struct desk *d, int kind, const struct parcel *p, const char *courier,

@@ -79,10 +79,11 @@ const struct kw_field settled_in_fields[] = {
 /* ---- karwan.dispatch.in ---- */
 
 const struct kw_field tracking_in_fields[] = {
-	KW_UUID(struct tracking_reported, parcel_id, KW_REQUIRED),
+	KW_UUID(struct tracking_reported, parcel_id, KW_OPTIONAL),
 	KW_STR(struct tracking_reported, courier, KW_REQUIRED, 1, ID_MAX),
 	KW_STR(struct tracking_reported, event_id, KW_REQUIRED, 1, 128),
 	KW_STR(struct tracking_reported, reference, KW_OPTIONAL, 1, 64),
+	KW_STR(struct tracking_reported, carrier, KW_OPTIONAL, 1, 64),
 	KW_STR(struct tracking_reported, tracking_number, KW_OPTIONAL, 1, 64),
 	KW_STR(struct tracking_reported, status, KW_REQUIRED, 1, 64),
 	KW_TIME(struct tracking_reported, scanned_at, KW_REQUIRED),
@@ -90,6 +91,13 @@ const struct kw_field tracking_in_fields[] = {
 	KW_STR(struct tracking_reported, note, KW_OPTIONAL, 1, 500),
 	KW_END,
 };
+
+struct kw_uuid tracking_key(const struct tracking_reported *report)
+{
+	if (report->parcel_id.s[0])
+		return report->parcel_id;
+	return kw_uuid_of("tracked", report->courier, report->carrier, report->tracking_number);
+}
 
 const struct kw_field cancel_request_in_fields[] = {
 	KW_UUID(struct cancel_requested, parcel_id, KW_REQUIRED),
@@ -153,6 +161,7 @@ const struct kw_field parcel_event_fields[] = { PARCEL_FIELDS, KW_END };
 static const struct kw_field scan_fields[] = {
 	KW_STR(struct scan, courier, KW_REQUIRED, 1, ID_MAX),
 	KW_STR(struct scan, event_id, KW_REQUIRED, 1, 128),
+	KW_STR(struct scan, carrier, KW_OPTIONAL, 1, 64),
 	KW_ENUM(struct scan, status, KW_REQUIRED, &carrier_statuses),
 	KW_STR_AS(struct scan, word, "text", KW_REQUIRED, 1, 64),
 	KW_STR(struct scan, tracking_number, KW_OPTIONAL, 1, 64),

@@ -53,10 +53,11 @@ struct expectation_settled {
 
 /* ---- in: karwan.dispatch.in ---- */
 
+/* parcel_id, or carrier and tracking_number: an aggregator knows no parcels of ours. */
 struct tracking_reported {
 	struct kw_meta meta;
 	struct kw_uuid parcel_id;
-	const char *courier, *event_id, *reference, *tracking_number, *status;
+	const char *courier, *event_id, *reference, *carrier, *tracking_number, *status;
 	kw_time scanned_at;
 	const char *place, *note;
 };
@@ -69,6 +70,9 @@ struct cancel_requested {
 
 extern const struct kw_field routed_in_fields[], cancelled_in_fields[], settled_in_fields[],
 	tracking_in_fields[], cancel_request_in_fields[];
+
+/* Key and subject of a report: the parcel, or a function of reporter, carrier and number. */
+struct kw_uuid tracking_key(const struct tracking_reported *report);
 
 /* ---- stored, and given to jobs ---- */
 

@@ -23,6 +23,13 @@ enum kw_rc take_tracking(
 enum kw_rc apply_pending_scans(
 	struct desk *d, const struct kw_uuid *ids, size_t n, struct kw_err *err);
 
+/* Scans that name no parcel get the one that has their number (numbers.c), where there is one. */
+enum kw_rc find_numbers(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
+/* One that has none yet is listed. */
+void raise_unmatched(struct desk *d, const struct scan *s);
+/* Scans that were stored without a parcel and have one now. */
+enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
+
 /* Rows of the topic table. */
 kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
 

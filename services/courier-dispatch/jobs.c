@@ -15,7 +15,7 @@ static enum kw_rc take_round(const struct job_env *env, struct kw_pg *pg, struct
 	const char *kind, struct round *ret, struct kw_err *err);
 static enum kw_rc inquire(struct round *r, struct kw_arena *a, struct kw_err *err);
 static enum kw_rc book(struct round *r, struct kw_arena *a, struct kw_err *err);
-static enum kw_rc call_off(struct round *r, struct kw_arena *a, struct kw_err *err);
+static enum kw_rc run_errands(struct round *r, struct kw_arena *a, struct kw_err *err);
 static enum kw_rc finish(struct round *r, struct kw_pg *pg, struct kw_arena *a, kw_outcome_fn *fn,
 	struct kw_err *err);
 
@@ -30,14 +30,35 @@ enum kw_rc book_round(
 	return finish(&r, pg, a, record_bookings, err);
 }
 
-enum kw_rc cancel_round(
+enum kw_rc match_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct round r = { .env = env };
+
+	return finish(&r, pg, a, match_scans, err);
+}
+
+static enum kw_rc errand_round(const struct job_env *env, struct kw_pg *pg, struct kw_arena *a,
+	bool back, struct kw_err *err)
 {
 	struct round r;
 
-	KW_TRY(take_round(env, pg, a, "cancel", &r, err));
-	KW_TRY(call_off(&r, a, err));
-	return finish(&r, pg, a, record_cancels, err);
+	KW_TRY(take_round(env, pg, a, back ? "return" : "cancel", &r, err));
+	r.back = back;
+	KW_TRY(run_errands(&r, a, err));
+	return finish(&r, pg, a, record_errands, err);
+}
+
+enum kw_rc cancel_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	return errand_round(env, pg, a, false, err);
+}
+
+enum kw_rc return_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	return errand_round(env, pg, a, true, err);
 }
 
 static enum kw_rc finish(struct round *r, struct kw_pg *pg, struct kw_arena *a, kw_outcome_fn *fn,
@@ -128,7 +149,7 @@ static enum kw_rc take_round(const struct job_env *env, struct kw_pg *pg, struct
 
 static bool can_be_called(const struct task *t)
 {
-	return t->adapter && t->partner->url && t->partner->secrets.n > 0;
+	return t->adapter && t->adapter->book && t->partner->url && t->partner->secrets.n > 0;
 }
 
 /* ---- inquiry: what was perhaps done already ---- */
@@ -237,9 +258,9 @@ static enum kw_rc book(struct round *r, struct kw_arena *a, struct kw_err *err)
 	return KW_OK;
 }
 
-/* ---- calling off: the same again is harmless, so there is no inquiry ---- */
+/* ---- calling off, asking back: the same again is harmless, so there is no inquiry ---- */
 
-static enum kw_rc call_off(struct round *r, struct kw_arena *a, struct kw_err *err)
+static enum kw_rc run_errands(struct round *r, struct kw_arena *a, struct kw_err *err)
 {
 	struct kw_call *calls = kw_new(a, struct kw_call, r->n);
 	struct task **of = kw_new(a, struct task *, r->n);
@@ -249,14 +270,20 @@ static enum kw_rc call_off(struct round *r, struct kw_arena *a, struct kw_err *e
 	for (size_t i = 0; i < r->n; i++) {
 		struct task *t = &r->tasks[i];
 
+		if (r->back && t->parcel->state != PARCEL_HANDED_OVER) {
+			t->answer.kind = ANSWER_ABSENT; /* delivered, or on its way back */
+			continue;
+		}
 		if (!can_be_called(t))
 			continue;
-		KW_TRY(t->adapter->cancel(a, t->partner, t->parcel, now, &calls[n], err));
+		KW_TRY((r->back ? t->adapter->bring_back : t->adapter->cancel)(
+			a, t->partner, t->parcel, now, &calls[n], err));
 		of[n++] = t;
 	}
 	if (n > 0)
 		kw_client_run(r->env->client, a, calls, n, r->env->deadline_ms, ANSWER_MAX);
 	for (size_t i = 0; i < n; i++)
-		of[i]->adapter->read_cancel(a, &calls[i], of[i]->parcel, &of[i]->answer);
+		(r->back ? of[i]->adapter->read_bring_back : of[i]->adapter->read_cancel)(
+			a, &calls[i], of[i]->parcel, &of[i]->answer);
 	return KW_OK;
 }

@@ -35,6 +35,7 @@ struct round {
 	const struct job_env *env;
 	struct task *tasks; /* sorted by parcel */
 	size_t n;
+	bool back; /* parcels are asked for, not called off */
 	struct kw_intent_outcome *outcomes;
 };
 
@@ -43,8 +44,14 @@ enum kw_rc book_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 enum kw_rc cancel_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
+/* The same for parcels that could not be delivered: they are wanted back. */
+enum kw_rc return_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
+/* Scans that came by a number before their parcel was booked under it. */
+enum kw_rc match_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 
-/* The outcome transactions (outcomes.c); arg is the struct round. */
-kw_outcome_fn record_bookings, record_cancels;
+/* The outcome transactions (outcomes.c, numbers.c); arg is the struct round. */
+kw_outcome_fn record_bookings, record_errands, match_scans;
 
 #endif

@@ -18,6 +18,7 @@
 #define FULFILMENTS_MAX 16000
 #define BATCH_PARCELS_MAX 100 /* bookings in one call to a courier */
 #define COURIERS_MAX 64
+#define ATTEMPTS_MAX 3 /* failed deliveries; then the parcel is wanted back */
 #define SCANS_SHOWN_MAX 100
 #define EXCEPTIONS_PAGE_MAX 100
 
@@ -88,7 +89,8 @@ enum exception_kind {
 	EXCEPTION_FOREIGN_COURIER,     /* a scan by a courier that the parcel was not given to */
 	EXCEPTION_UNKNOWN_STATUS,      /* a word of a courier that nobody has mapped */
 	EXCEPTION_UNKNOWN_PARCEL,      /* a courier speaks of a parcel that is not here */
-	EXCEPTION_SCAN_CONFLICT, /* the same scan id with other content: the first one stands */
+	EXCEPTION_SCAN_CONFLICT,  /* the same scan id with other content: the first one stands */
+	EXCEPTION_RETURN_REFUSED, /* the courier does not bring back what it could not deliver */
 };
 extern const struct kw_strtab parcel_exception_kinds;
 
@@ -136,10 +138,12 @@ struct carrier {
 };
 
 struct scan {
-	const char *courier, *event_id;
-	struct kw_uuid parcel_id;
-	int status;       /* enum carrier_status */
-	const char *word; /* as the carrier said it */
+	const char *courier, *event_id; /* who reported it: a courier, or an aggregator */
+	const char *carrier;            /* whose scan it is, as an aggregator names it; or NULL */
+	struct kw_uuid parcel_id;       /* "": known by its number only, and no such parcel yet */
+	struct kw_uuid subject;         /* key of a message that named no parcel, or "" */
+	int status;                     /* enum carrier_status */
+	const char *word;               /* as the carrier said it */
 	const char *tracking_number;
 	kw_time scanned_at, arrived_at;
 	const char *place, *note;

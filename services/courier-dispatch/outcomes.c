@@ -187,9 +187,9 @@ static enum kw_rc take_refusals(struct round *r, struct desk *d, struct kw_err *
 	return KW_OK;
 }
 
-/* ---- calling off ---- */
+/* ---- calling off, asking back ---- */
 
-enum kw_rc record_cancels(struct kw_batch *b, void *arg, struct kw_err *err)
+enum kw_rc record_errands(struct kw_batch *b, void *arg, struct kw_err *err)
 {
 	struct round *r = arg;
 	struct desk d = desk_open(b, r->env->partners);
@@ -199,7 +199,9 @@ enum kw_rc record_cancels(struct kw_batch *b, void *arg, struct kw_err *err)
 		const struct task *t = &r->tasks[i];
 
 		if (t->answer.kind == ANSWER_ACCEPTED)
-			finish_task(&d, t, KW_INTENT_DONE, "CALLED_OFF");
+			finish_task(&d, t, KW_INTENT_DONE, r->back ? "COMES_BACK" : "CALLED_OFF");
+		else if (t->answer.kind == ANSWER_ABSENT)
+			finish_task(&d, t, KW_INTENT_DONE, "NOT_WANTED");
 		else if (t->answer.kind == ANSWER_REFUSED)
 			finish_task(&d, t, KW_INTENT_DONE,
 				kw_arena_printf(b->arena, "REFUSED %s", t->answer.reason));
@@ -211,8 +213,10 @@ enum kw_rc record_cancels(struct kw_batch *b, void *arg, struct kw_err *err)
 		const struct task *t = &r->tasks[i];
 
 		if (t->outcome->held && t->answer.kind == ANSWER_REFUSED)
-			desk_raise(&d, EXCEPTION_CANCEL_REFUSED, desk_find(&d, &t->intent->entity),
-				t->courier, t->intent->entity.s, t->answer.reason);
+			desk_raise(&d,
+				r->back ? EXCEPTION_RETURN_REFUSED : EXCEPTION_CANCEL_REFUSED,
+				desk_find(&d, &t->intent->entity), t->courier, t->intent->entity.s,
+				t->answer.reason);
 	}
 	return desk_flush(&d, err);
 }

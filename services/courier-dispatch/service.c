@@ -84,9 +84,27 @@ static enum kw_rc call_off(
 	return cancel_round(&env, pg, a, err);
 }
 
+static enum kw_rc bring_back(
+	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct job_env env = env_of(svc);
+
+	return return_round(&env, pg, a, err);
+}
+
+static enum kw_rc match(
+	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct job_env env = env_of(svc);
+
+	return match_round(&env, pg, a, err);
+}
+
 static const struct kw_job jobs[] = {
 	{ "book", book, 10 },
 	{ "cancel", call_off, 200 },
+	{ "return", bring_back, 1000 },
+	{ "match", match, 2000 },
 	{ 0 },
 };
 

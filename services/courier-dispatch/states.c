@@ -151,7 +151,7 @@ const struct kw_strtab carrier_row_statuses = KW_STRTAB(carrier_status_names);
 
 static const char *const exception_kind_names[] = { "NO_COURIER", "BOOKING_STUCK", "CANCEL_REFUSED",
 	"CARRIER_CANCELLED", "SCANNED_AFTER_END", "DELIVERED_ON_RETURN", "FOREIGN_COURIER",
-	"UNKNOWN_STATUS", "UNKNOWN_PARCEL", "SCAN_CONFLICT" };
+	"UNKNOWN_STATUS", "UNKNOWN_PARCEL", "SCAN_CONFLICT", "RETURN_REFUSED" };
 const struct kw_strtab parcel_exception_kinds = KW_STRTAB(exception_kind_names);
 
 static const char *const exception_state_names[] = { "OPEN", "RESOLVED" };

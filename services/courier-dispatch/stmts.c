@@ -11,9 +11,15 @@
 #define ORDER_COLUMNS                                                                  \
 	"o.order_id, o.cod, o.cleared, o.total, o.due_given, o.currency, o.routings, " \
 	"o.settled_epoch, o.settled_number"
-#define SCAN_COLUMNS                                                                            \
-	"courier, event_id, parcel_id, status, word, tracking_number, scanned_at, arrived_at, " \
-	"place, note, standing, content_hash"
+#define SCAN_COLUMNS                                                                      \
+	"courier, event_id, carrier, subject, parcel_id, status, word, tracking_number, " \
+	"scanned_at, arrived_at, place, note, standing, content_hash"
+/* Under number n, at courier c, at time t: the last one booked before. */
+#define PARCEL_NUMBERED(n, c, t)                                                 \
+	"(SELECT p.parcel_id FROM parcels p WHERE upper(p.tracking_number) = " n \
+	" AND p.courier = " c " AND p.booked_at <= " t " + interval '1 day' "    \
+	"ORDER BY p.booked_at DESC LIMIT 1)"
+#define PARCEL_OF_SCAN PARCEL_NUMBERED("s.tracking_number", "k.courier", "s.scanned_at")
 
 const struct kw_stmt dispatch_stmts[] = {
 	[ROUTE_ORDERS] = { "INSERT INTO orders AS o (order_id, cod, total, currency, routings, "
@@ -94,7 +100,9 @@ const struct kw_stmt dispatch_stmts[] = {
 			     "carrier_scanned_at = u.carrier_scanned_at, carrier_place = "
 			     "u.carrier_place, "
 			     "attempts = u.attempts, reason = u.reason, version = u.version, "
-			     "changed_at = u.changed_at "
+			     "changed_at = u.changed_at, booked_at = CASE WHEN p.tracking_number "
+			     "IS NULL AND u.tracking_number IS NOT NULL THEN u.changed_at ELSE "
+			     "p.booked_at END "
 			     "FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], "
 			     "$5::text[], $6::text[], "
 			     "$7::text[], $8::text[], $9::timestamptz[], $10::text[], "
@@ -108,10 +116,9 @@ const struct kw_stmt dispatch_stmts[] = {
 
 	[INSERT_SCANS] = { "INSERT INTO scans (" SCAN_COLUMNS
 			   ") SELECT u.* FROM unnest($1::text[], $2::text[], "
-			   "$3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], "
-			   "$8::timestamptz[], "
-			   "$9::text[], $10::text[], $11::text[], $12::bigint[]) u(courier, "
-			   "event_id) "
+			   "$3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], "
+			   "$8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[], "
+			   "$12::text[], $13::text[], $14::bigint[]) u(courier, event_id) "
 			   "ORDER BY u.courier COLLATE \"C\", u.event_id COLLATE \"C\" "
 			   "ON CONFLICT (courier, event_id) DO NOTHING RETURNING courier, "
 			   "event_id" },
@@ -124,10 +131,26 @@ const struct kw_stmt dispatch_stmts[] = {
 			    "AND parcel_id = ANY ($1::uuid[]) ORDER BY parcel_id, arrived_at, "
 			    "scanned_at, "
 			    "courier COLLATE \"C\", event_id COLLATE \"C\"" },
-	[STAND_SCANS] = { "UPDATE scans s SET standing = u.standing FROM unnest($1::text[], "
-			  "$2::text[], $3::text[]) "
-			  "u(courier, event_id, standing) WHERE s.courier = u.courier AND "
-			  "s.event_id = u.event_id" },
+	[STAND_SCANS] = { "UPDATE scans s SET parcel_id = u.parcel_id, standing = u.standing "
+			  "FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[]) "
+			  "u(courier, event_id, parcel_id, standing) WHERE s.courier = u.courier "
+			  "AND s.event_id = u.event_id" },
+	[FIND_NUMBERS] = { "SELECT u.at, m.parcel_id FROM unnest($1::text[], $2::text[], "
+			   "$3::timestamptz[]) WITH ORDINALITY u(courier, number, scanned_at, at), "
+			   "LATERAL " PARCEL_NUMBERED(
+				   "u.number", "u.courier", "u.scanned_at") " m "
+									    "ORDER BY u.at" },
+	[UNMATCHED_SCANS] = { "SELECT s.courier, s.event_id, s.carrier, s.subject, m.parcel_id, "
+			      "s.status, s.word, s.tracking_number, s.scanned_at, s.arrived_at, "
+			      "s.place, s.note, s.standing, s.content_hash FROM scans s "
+			      "JOIN unnest($1::text[], $2::text[]) k(name, courier) "
+			      "ON k.name = lower(s.carrier), "
+			      "LATERAL " PARCEL_OF_SCAN " m "
+			      "WHERE s.standing = 'PENDING' AND s.parcel_id IS NULL "
+			      "AND s.arrived_at > $3::timestamptz - interval '60 days' "
+			      "ORDER BY s.arrived_at, s.courier COLLATE \"C\", "
+			      "s.event_id COLLATE \"C\" LIMIT 1000 "
+			      "FOR UPDATE OF s SKIP LOCKED" },
 	[READ_SCANS] = { "SELECT * FROM (SELECT " SCAN_COLUMNS
 			 " FROM scans WHERE parcel_id = $1::uuid "
 			 "ORDER BY scanned_at DESC, arrived_at DESC LIMIT $2::bigint) s ORDER BY "
@@ -166,6 +189,9 @@ const struct kw_stmt dispatch_stmts[] = {
 	[RESOLVE] = { "UPDATE exceptions x SET state = 'RESOLVED', updated_at = $3::timestamptz "
 		      "FROM unnest($1::uuid[], $2::text[]) u(parcel_id, kind) "
 		      "WHERE x.parcel_id = u.parcel_id AND x.kind = u.kind AND x.state = 'OPEN'" },
+	[RESOLVE_IDS] = { "UPDATE exceptions SET state = 'RESOLVED', updated_at = "
+			  "$2::timestamptz WHERE exception_id = ANY ($1::uuid[]) AND state = "
+			  "'OPEN'" },
 	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > "
 			   "0" },
 	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, parcel_id, order_id, "

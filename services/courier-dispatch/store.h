@@ -63,6 +63,27 @@ enum kw_rc store_pending_scans(struct kw_batch *b, const struct kw_uuid *ids, si
 enum kw_rc store_stand_scans(
 	struct kw_batch *b, const struct scan *rows, size_t n, struct kw_err *err);
 
+/* ---- numbers: an aggregator knows a parcel by its courier and tracking number ---- */
+
+/* Courier: as declared; number: upper case, without blanks. The parcel that was booked under it
+ * last before the scan (a day of grace for clocks), since numbers are used again. Sets parcel_id
+ * where there is one. */
+struct numbered {
+	const char *courier, *tracking_number;
+	kw_time scanned_at;
+	struct kw_uuid parcel_id;
+};
+enum kw_rc store_find_numbers(
+	struct kw_batch *b, struct numbered *rows, size_t n, struct kw_err *err);
+/* Who an aggregator means by a name (lower case). */
+struct known_as {
+	const char *name, *courier;
+};
+/* Scans of the last 60 days without a parcel for which there is one now, locked; others' locks are
+ * stepped over. */
+enum kw_rc store_unmatched_scans(struct kw_batch *b, const struct known_as *names, size_t n_names,
+	struct scan **ret, size_t *ret_n, struct kw_err *err);
+
 struct refusal {
 	struct kw_uuid parcel_id;
 	const char *courier, *reason;
@@ -89,6 +110,9 @@ enum kw_rc store_raise(
 /* Open ones of (parcel, kind). */
 enum kw_rc store_resolve(
 	struct kw_batch *b, const struct exception *rows, size_t n, struct kw_err *err);
+
+enum kw_rc store_resolve_ids(
+	struct kw_batch *b, const struct kw_uuid *ids, size_t n, struct kw_err *err);
 
 /* ---- reading, without a batch ---- */
 

@@ -13,6 +13,8 @@ static const struct kw_col id_cols[] = { { KW_COL_UUID_KIND, 0, 0, NULL }, KW_CO
 static const struct kw_col scan_cols[] = {
 	KW_COL_TEXT(struct scan, courier),
 	KW_COL_TEXT(struct scan, event_id),
+	KW_COL_TEXT(struct scan, carrier),
+	KW_COL_UUID(struct scan, subject),
 	KW_COL_UUID(struct scan, parcel_id),
 	KW_COL_ENUM(struct scan, status, &carrier_statuses),
 	KW_COL_TEXT(struct scan, word),
@@ -116,6 +118,7 @@ enum kw_rc store_stand_scans(
 	static const struct kw_col cols[] = {
 		KW_COL_TEXT(struct scan, courier),
 		KW_COL_TEXT(struct scan, event_id),
+		KW_COL_UUID(struct scan, parcel_id),
 		KW_COL_ENUM(struct scan, standing, &scan_standings),
 		KW_COL_END,
 	};
@@ -135,6 +138,59 @@ enum kw_rc store_read_scans(struct kw_pg *pg, struct kw_arena *a, const struct k
 	kw_args_uuid(&args, id);
 	kw_args_i64(&args, SCANS_SHOWN_MAX);
 	return kw_pg_fetch(pg, STMT(READ_SCANS), &args, scan_cols, sizeof(**ret), ret, ret_n, err);
+}
+
+/* ---- numbers ---- */
+
+struct found_row {
+	int64_t at;
+	struct kw_uuid parcel_id;
+};
+
+enum kw_rc store_find_numbers(
+	struct kw_batch *b, struct numbered *rows, size_t n, struct kw_err *err)
+{
+	static const struct kw_col in_cols[] = {
+		KW_COL_TEXT(struct numbered, courier),
+		KW_COL_TEXT(struct numbered, tracking_number),
+		KW_COL_TIME(struct numbered, scanned_at),
+		KW_COL_END,
+	};
+	static const struct kw_col out_cols[] = {
+		KW_COL_I64(struct found_row, at),
+		KW_COL_UUID(struct found_row, parcel_id),
+		KW_COL_END,
+	};
+	struct kw_args args = kw_args_of(b->arena);
+	struct found_row *found;
+	size_t n_found;
+
+	if (n == 0)
+		return KW_OK;
+	kw_args_rows(&args, in_cols, rows, n, sizeof(*rows));
+	KW_TRY(kw_pg_fetch(
+		b->pg, STMT(FIND_NUMBERS), &args, out_cols, sizeof(*found), &found, &n_found, err));
+	for (size_t i = 0; i < n_found; i++) {
+		kw_assert(found[i].at >= 1 && found[i].at <= (int64_t)n);
+		rows[found[i].at - 1].parcel_id = found[i].parcel_id;
+	}
+	return KW_OK;
+}
+
+enum kw_rc store_unmatched_scans(struct kw_batch *b, const struct known_as *names, size_t n_names,
+	struct scan **ret, size_t *ret_n, struct kw_err *err)
+{
+	static const struct kw_col in_cols[] = {
+		KW_COL_TEXT(struct known_as, name),
+		KW_COL_TEXT(struct known_as, courier),
+		KW_COL_END,
+	};
+	struct kw_args args = kw_args_of(b->arena);
+
+	kw_args_rows(&args, in_cols, names, n_names, sizeof(*names));
+	kw_args_time(&args, b->now);
+	return kw_pg_fetch(
+		b->pg, STMT(UNMATCHED_SCANS), &args, scan_cols, sizeof(**ret), ret, ret_n, err);
 }
 
 /* ---- refusals ---- */
@@ -239,4 +295,16 @@ enum kw_rc store_resolve(
 	kw_args_rows(&args, cols, rows, n, sizeof(*rows));
 	kw_args_time(&args, b->now);
 	return kw_pg_exec(b->pg, STMT(RESOLVE), &args, NULL, err);
+}
+
+enum kw_rc store_resolve_ids(
+	struct kw_batch *b, const struct kw_uuid *ids, size_t n, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(b->arena);
+
+	if (n == 0)
+		return KW_OK;
+	kw_args_rows(&args, id_cols, ids, n, sizeof(*ids));
+	kw_args_time(&args, b->now);
+	return kw_pg_exec(b->pg, STMT(RESOLVE_IDS), &args, NULL, err);
 }

@@ -9,6 +9,7 @@
 #include "states.h"
 #include "store.h"
 
+static size_t known_first(struct scan *scans, size_t n);
 static struct scan scan_of(const struct kw_partners *partners, const struct tracking_reported *in);
 static enum kw_rc lock_or_expect(
 	struct desk *d, const struct scan *scans, size_t n, struct kw_err *err);
@@ -18,6 +19,7 @@ static enum kw_rc report_conflicts(
 static void take_scan(struct desk *d, struct parcel *p, struct scan *s);
 static void apply_scan(struct desk *d, struct parcel *p, const struct scan *s);
 static int by_arrival(const void *left, const void *right);
+static int by_key(const void *left, const void *right);
 
 /* Until a parcel is booked, what is said of it waits. */
 static bool is_booked(const struct parcel *p)
@@ -26,11 +28,13 @@ static bool is_booked(const struct parcel *p)
 	       (p->state != PARCEL_CANCELLED || p->courier);
 }
 
+/* Matched by number means that the aggregator speaks for the parcel's courier. */
 static int standing_of(const struct parcel *p, const struct scan *s)
 {
-	if (!is_booked(p))
+	if (!p || !is_booked(p))
 		return SCAN_PENDING;
-	return p->courier && strcmp(p->courier, s->courier) == 0 ? SCAN_APPLIED : SCAN_FOREIGN;
+	return s->carrier || (p->courier && strcmp(p->courier, s->courier) == 0) ? SCAN_APPLIED
+										 : SCAN_FOREIGN;
 }
 
 enum kw_rc take_tracking(
@@ -41,7 +45,10 @@ enum kw_rc take_tracking(
 	for (size_t i = 0; i < n; i++)
 		scans[i] = scan_of(d->partners, &in[i]);
 	n = distinct_scans(d, scans, n);
-	KW_TRY(lock_or_expect(d, scans, n, err));
+	KW_TRY(find_numbers(d, scans, n, err));
+	size_t n_known = known_first(scans, n);
+	KW_TRY(lock_or_expect(d, scans, n_known, err));
+	qsort(scans, n, sizeof(*scans), by_key);
 	for (size_t i = 0; i < n; i++)
 		scans[i].standing = standing_of(desk_find(d, &scans[i].parcel_id), &scans[i]);
 	KW_TRY(store_insert_scans(d->b, scans, n, err));
@@ -50,6 +57,20 @@ enum kw_rc take_tracking(
 	for (size_t i = 0; i < n; i++)
 		if (scans[i].is_new)
 			take_scan(d, desk_find(d, &scans[i].parcel_id), &scans[i]);
+	return desk_flush(d, err);
+}
+
+enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_err *err)
+{
+	KW_TRY(lock_or_expect(d, scans, n, err));
+	for (size_t i = 0; i < n; i++) {
+		struct parcel *p = desk_find(d, &scans[i].parcel_id);
+
+		scans[i].standing = standing_of(p, &scans[i]);
+		kw_assert(scans[i].standing != SCAN_PENDING);
+		take_scan(d, p, &scans[i]);
+	}
+	KW_TRY(store_stand_scans(d->b, scans, n, err));
 	return desk_flush(d, err);
 }
 
@@ -85,11 +106,15 @@ static struct scan scan_of(const struct kw_partners *partners, const struct trac
 	hash = hash_text(in->tracking_number, hash);
 	hash = hash_text(in->place, hash);
 	hash = hash_text(in->note, hash);
+	if (in->carrier)
+		hash = hash_text(in->carrier, hash);
 	hash = (int64_t)kw_hash64(&in->scanned_at, sizeof(in->scanned_at), (uint64_t)hash);
 	return (struct scan) {
 		.courier = in->courier,
 		.event_id = in->event_id,
+		.carrier = in->carrier,
 		.parcel_id = in->parcel_id,
+		.subject = in->parcel_id.s[0] ? (struct kw_uuid) { "" } : tracking_key(in),
 		.status = carrier_status_of(partners, in->courier, in->status),
 		.word = in->status,
 		.tracking_number = in->tracking_number,
@@ -146,6 +171,21 @@ static size_t distinct_scans(struct desk *d, struct scan *scans, size_t n)
 			raise_conflict(d, &scans[i], NULL);
 	}
 	return kept;
+}
+
+/* Those whose parcel we know come first. */
+static size_t known_first(struct scan *scans, size_t n)
+{
+	size_t n_known = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (scans[i].parcel_id.s[0]) {
+			struct scan known = scans[i];
+
+			scans[i] = scans[n_known];
+			scans[n_known++] = known;
+		}
+	return n_known;
 }
 
 static int by_parcel(const void *left, const void *right)
@@ -211,11 +251,14 @@ static void take_scan(struct desk *d, struct parcel *p, struct scan *s)
 {
 	struct kw_arena *a = d->b->arena;
 
-	if (s->status == CARRIER_UNKNOWN && s->cause)
+	if (s->status == CARRIER_UNKNOWN && s->cause &&
+		!carrier_word_of(d->partners, s->courier, s->word))
 		desk_raise(d, EXCEPTION_UNKNOWN_STATUS, NULL, s->courier,
 			kw_arena_printf(a, "%s %s", s->courier, s->word),
 			kw_arena_printf(a, "nobody has mapped the status %s", s->word));
-	if (s->standing == SCAN_FOREIGN)
+	if (!p)
+		raise_unmatched(d, s);
+	else if (s->standing == SCAN_FOREIGN)
 		desk_raise(d, EXCEPTION_FOREIGN_COURIER, p, s->courier,
 			kw_arena_printf(a, "%s %s", p->parcel_id.s, s->courier),
 			"scanned by a courier that it was not given to");
@@ -256,6 +299,13 @@ static void apply_scan(struct desk *d, struct parcel *p, const struct scan *s)
 		p->carrier = &p->story;
 	}
 	p->story.attempts += effect.attempt;
+	bool spent = effect.attempt && p->story.attempts == ATTEMPTS_MAX;
+	if (spent)
+		p->reason = "ATTEMPTS_SPENT"; /* the event says it */
+	else if (edge->to == PARCEL_DELIVERED)
+		p->reason = NULL;
 	desk_step(d, p, effect.event, s->cause);
+	if (spent && p->state == PARCEL_HANDED_OVER)
+		desk_bring_back(d, p, s->cause);
 	watch(d, p, s, state_before);
 }

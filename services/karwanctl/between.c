@@ -37,6 +37,12 @@ static const struct kw_stmt between[] = {
 	  "JOIN payment.expectations e USING (order_id) WHERE p.state NOT IN ('PLANNED', 'EXPECTED', 'CANCELLED') AND NOT e.cleared "
 	  "AND NOT EXISTS (SELECT FROM payment.journal j WHERE j.key = p.order_id::text AND j.type = 'karwan.expectation.settled.v1' "
 	  "AND (j.payload::json ->> 'cleared')::boolean) LIMIT 1000" },
+	/* delivered against cash is right without an earning: nothing is earned before it is banked */
+	{ "SELECT 'EARNED_UNPAID', e.order_id::text, e.currency, 'at most ' || e.captured, e.released::text FROM payment.expectations e "
+	  "WHERE e.released > e.captured LIMIT 1000" },
+	{ "SELECT 'ON_DELIVERY', p.parcel_id::text, 'amount_due', CASE WHEN e.cod THEN 'an amount' ELSE 'none' END, "
+	  "coalesce(p.amount_due::text, 'none') FROM dispatch.parcels p JOIN payment.expectations e USING (order_id) "
+	  "WHERE p.state <> 'EXPECTED' AND e.channel IS NOT NULL AND (p.due_currency IS NOT NULL) <> e.cod LIMIT 1000" },
 	{ "SELECT 'DELIVERED_SHARE', p.parcel_id::text, 'delivered_at', 'a time', 'none' FROM dispatch.parcels p "
 	  "WHERE p.state = 'DELIVERED' AND NOT EXISTS (SELECT FROM payment.shares s WHERE s.fulfilment_id = p.fulfilment_id "
 	  "AND s.delivered_at IS NOT NULL) LIMIT 1000" },
@@ -88,7 +94,8 @@ static const struct {
 	{ "karwan.payment.reported.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM payment.payments p WHERE p.payment_id = k::uuid)" } },
 	{ "karwan.tracking.reported.v1",
-		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.parcel_id = k::uuid)" } },
+		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.parcel_id = k::uuid) "
+		  "AND NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.subject = k::uuid)" } },
 	{ "karwan.maker.put.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.records r WHERE r.entity = k::uuid)" } },
 	{ "karwan.hub.put.v1",

@@ -29,7 +29,10 @@ THIRD_PARTY = {  # header, by its beginning: where it may be
     "curl/": ("common/http",),
     "openssl/": ("common/http",),
     "hiredis/": ("common/cache",),
-    "hpdf.h": ("services/courier-dispatch",),
+    "glib.h": ("services/courier-dispatch",),
+    "cairo-pdf.h": ("services/courier-dispatch",),
+    "fontconfig/": ("services/courier-dispatch",),
+    "pango/": ("services/courier-dispatch",),
     "zint.h": ("services/courier-dispatch",),
     "sanitizer/": ("common/core",),
 }

@@ -80,6 +80,8 @@ static void work(int max_rounds)
 		assert_true(rc == KW_OK || rc == KW_NOTHING);
 		rc = cancel_round(&env, dt_pg, dt_arena, &err);
 		assert_true(rc == KW_OK || rc == KW_NOTHING);
+		rc = return_round(&env, dt_pg, dt_arena, &err);
+		assert_true(rc == KW_OK || rc == KW_NOTHING);
 	}
 }
 
@@ -290,6 +292,71 @@ static void test_called_off(void **state)
 	assert_string_equal(dt_parcel_text("state", "o1", 2), "LABELLED");
 }
 
+static void fail_three_times(const char *order)
+{
+	static const char *const ids[] = { "f1", "f2", "f3" };
+
+	for (int i = 0; i < 3; i++)
+		dt_scan(&(struct dt_scan) { dt_parcel(order, 1), "courier-a", ids[i],
+				"attempt_failed", 1000 + i, NULL, NULL },
+			1);
+}
+
+/* Three failed deliveries: the courier is asked to bring it back, and says that it will. */
+static void test_bring_back(void **state)
+{
+	struct courier_options slow = courier_defaults();
+
+	(void)state;
+	slow.tracking_url = "http://127.0.0.1:1/"; /* nobody hears it */
+	slow.step_ms = 3600 * 1000;
+	start_both(slow, courier_defaults(), 1);
+	dt_ready("o1", 1);
+	work(1);
+	fail_three_times("o1");
+	work(1);
+	assert_int_equal(stats_of(courier_a).recalled, 1);
+	assert_string_equal(
+		dt_text("SELECT detail FROM intents WHERE kind = 'return'"), "COMES_BACK");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "HANDED_OVER");
+	assert_int_equal(dt_count("SELECT count(*) FROM exceptions"), 0);
+}
+
+/* The courier has delivered it, and we do not know that yet: a person is told. */
+static void test_bring_back_refused(void **state)
+{
+	struct courier_options quick = courier_defaults();
+
+	(void)state;
+	quick.tracking_url = "http://127.0.0.1:1/";
+	quick.step_ms = 0;
+	start_both(quick, courier_defaults(), 1);
+	dt_ready("o1", 1);
+	work(1);
+	fail_three_times("o1");
+	work(1);
+	assert_int_equal(stats_of(courier_a).recalled, 0);
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'RETURN_REFUSED'"), 1);
+}
+
+/* It was delivered before we came to ask: nobody is asked. */
+static void test_bring_back_not_wanted(void **state)
+{
+	(void)state;
+	start_both(courier_defaults(), courier_defaults(), 1);
+	dt_ready("o1", 1);
+	work(1);
+	fail_three_times("o1");
+	dt_scan(&(struct dt_scan) { dt_parcel("o1", 1), "courier-a", "d", "delivered", 2000, NULL,
+			NULL },
+		1);
+	work(1);
+	assert_string_equal(
+		dt_text("SELECT detail FROM intents WHERE kind = 'return'"), "NOT_WANTED");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+}
+
 /* The parcel left before our cancellation reached them. */
 static void test_call_off_refused(void **state)
 {
@@ -314,9 +381,9 @@ static void test_call_off_refused(void **state)
 static void test_pending_scans(void **state)
 {
 	struct dt_scan early[] = {
-		{ dt_parcel("o1", 1), "courier-a", "1", "picked_up", 100 },
-		{ dt_parcel("o1", 1), "courier-b", "1", "delivered", 150 },
-		{ dt_parcel("o1", 1), "courier-a", "2", "in_transit", 200 },
+		{ dt_parcel("o1", 1), "courier-a", "1", "picked_up", 100, NULL, NULL },
+		{ dt_parcel("o1", 1), "courier-b", "1", "delivered", 150, NULL, NULL },
+		{ dt_parcel("o1", 1), "courier-a", "2", "in_transit", 200, NULL, NULL },
 	};
 
 	(void)state;
@@ -540,6 +607,9 @@ int main(void)
 		TEST(test_called_off),
 		TEST(test_call_off_refused),
 		TEST(test_pending_scans),
+		TEST(test_bring_back),
+		TEST(test_bring_back_refused),
+		TEST(test_bring_back_not_wanted),
 		TEST(test_cancel_while_asked),
 		TEST(test_cancel_while_unknown),
 		TEST(test_cancel_races_booking),

@@ -20,6 +20,13 @@
 #include "support.h"
 
 #define TOKEN "operator-token-of-the-edge-test"
+/* composed here, decomposed where EasyPost makes the key */
+#define AGGREGATOR_SECRET \
+	"s\xc3\xa9"       \
+	"cret"
+#define AGGREGATOR_KEY \
+	"se\xcc\x81"   \
+	"cret"
 #define N_ORDERS 12
 
 static struct kt_server kafka;
@@ -212,6 +219,11 @@ static void send_order(int i, bool routed_first)
 
 /* ---- set-up ---- */
 
+#define AGGREGATOR(name, adapter) \
+	"{\"name\":\"" name "\",\"adapter\":\"" adapter "\",\"secret_files\":[\"aggregator\"]}"
+#define AGGREGATORS \
+	AGGREGATOR("aftership-demo", "aftership") "," AGGREGATOR("easypost-demo", "easypost")
+
 static void start_courier(size_t i, struct courier_options options)
 {
 	struct kw_err err = { 0 };
@@ -259,6 +271,7 @@ static int set_up(void **state)
 	snprintf(service_log, sizeof(service_log), "%s/log", folder);
 	write_file("courier", DT_SECRET "\n");
 	write_file("operator", TOKEN "\n");
+	write_file("aggregator", AGGREGATOR_SECRET "\n");
 	write_file("partners.json",
 		kw_arena_printf(dt_arena,
 			"{\"channels\":[],\"providers\":[],\"couriers\":["
@@ -272,7 +285,7 @@ static int set_up(void **state)
 					  "\"url\":\"http://127.0.0.1:%d\","
 					  "\"rates\":[{\"zone\":\"*\",\"max_weight_g\":2000,"
 					  "\"price\":" RUPEES(
-						  "400.00") ",\"cod\":false}]}],"
+						  "400.00") ",\"cod\":false}]}," AGGREGATORS "],"
 							    "\"operators\":[{\"name\":\"operator\",\"secret_files\":[\"operator\"]}],\"allow_private_urls\":true}",
 			courier_port(couriers[0]), courier_port(couriers[1])));
 	client = kw_client_new(true);
@@ -423,11 +436,102 @@ static void check_reads(void)
 	c = get(kw_arena_printf(dt_arena, "%s/label", path));
 	assert_int_equal(status_of(c), 200);
 	assert_memory_equal(c.answer.p, "%PDF-", 5);
+	c = get(kw_arena_printf(dt_arena, "%s/label?format=zpl", path));
+	assert_int_equal(status_of(c), 200);
+	assert_memory_equal(c.answer.p, "^XA\n", 4);
+	c = get(kw_arena_printf(dt_arena, "%s/label?format=png", path));
+	assert_int_equal(status_of(c), 422);
+	static const char *const headers[] = { "Authorization: Bearer " TOKEN,
+		"Accept: application/zpl, application/pdf;q=0.5", NULL };
+	c = call("GET", api, kw_arena_printf(dt_arena, "%s/label", path), headers, NULL);
+	assert_memory_equal(c.answer.p, "^XA\n", 4);
 	c = get("/v1/exceptions?kind=UNKNOWN_PARCEL&state=OPEN");
 	assert_int_equal(status_of(c), 200);
 	assert_non_null(strstr(text_of(c), "1c6bfa9b-2f4f-5d5f-9d0a-8a6f3f1f2b11"));
 	c = get("/v1/exceptions?state=RESOLVED&kind=UNKNOWN_STATUS");
 	assert_string_equal(text_of(c), "{\"exceptions\":[]}");
+}
+
+static struct kw_bytes bytes_of(const char *text)
+{
+	return (struct kw_bytes) { text, strlen(text) };
+}
+
+/* hex: EasyPost's; base64: AfterShip's */
+static struct kw_call post_signed(
+	const char *aggregator, const char *header, const char *key, bool hex, const char *body)
+{
+	struct kw_bytes part = bytes_of(body);
+	uint8_t mac[KW_SHA256_SIZE];
+
+	kw_hmac_sha256(bytes_of(key), &part, 1, mac);
+	struct kw_bytes sum = { mac, sizeof(mac) };
+	const char *headers[] = { "Content-Type: application/json",
+		kw_arena_printf(dt_arena, "%s%s", header,
+			hex ? kw_hex(dt_arena, sum) : kw_base64(dt_arena, sum)),
+		NULL };
+	return call("POST", api, kw_arena_printf(dt_arena, "/v1/couriers/%s/tracking", aggregator),
+		headers, body);
+}
+
+static struct kw_call post_aftership(const char *key, const char *body)
+{
+	return post_signed("aftership-demo", "Aftership-Hmac-Sha256: ", key, false, body);
+}
+
+static struct kw_call post_easypost(const char *key, const char *body)
+{
+	return post_signed("easypost-demo", "X-Hmac-Signature: hmac-sha256-hex=", key, true, body);
+}
+
+static void wait_state(const char *order, const char *state)
+{
+	for (int64_t end = kw_monotonic_us() + 30 * KW_US_PER_S; kw_monotonic_us() < end;)
+		if (strcmp(dt_parcel_text("state", order, 1), state) == 0)
+			return;
+	fail_msg("%s is %s, not %s", order, dt_parcel_text("state", order, 1), state);
+}
+
+/* Several scans in one webhook of someone who knows the number only. */
+static void test_aggregators(void **state)
+{
+	const char *courier = kw_arena_str(dt_arena, dt_parcel_text("courier", "edge-5", 1));
+	const char *number = dt_parcel_text("tracking_number", "edge-5", 1);
+	kw_time now = kw_now(&kw_clock_system);
+	char soon[KW_TIME_TEXT], later[KW_TIME_TEXT];
+
+	(void)state;
+	kw_time_format(now + 3600 * KW_US_PER_S, soon);
+	kw_time_format(now + 3601 * KW_US_PER_S, later);
+	const char *body = kw_arena_printf(dt_arena,
+		"{\"event\":\"tracking_update\",\"event_id\":\"e-1\",\"ts\":1793691909,\"msg\":{"
+		"\"slug\":\"%s\",\"tracking_number\":\"%s\",\"checkpoints\":[{\"tag\":\"Exception\","
+		"\"subtag\":\"Exception_010\",\"checkpoint_time\":\"%s\"},{\"tag\":\"Exception\","
+		"\"subtag\":\"Exception_011\",\"checkpoint_time\":\"%s\"}]}}",
+		courier, number, soon, later);
+	assert_int_equal(status_of(post_aftership("another", body)), 401);
+	assert_int_equal(status_of(post_easypost(AGGREGATOR_SECRET, body)), 401);
+	for (int i = 0; i < 2; i++) {
+		struct kw_call c = post_aftership(AGGREGATOR_SECRET, body);
+		assert_int_equal(status_of(c), 202);
+		assert_string_equal(text_of(c), "{\"scans\":2}");
+	}
+	wait_state("edge-5", "RETURNED");
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM scans WHERE courier = 'aftership-demo'"), 2);
+	body = kw_arena_printf(dt_arena,
+		"{\"object\":\"Event\",\"description\":\"tracker.updated\",\"id\":\"evt_1\",\"result\":"
+		"{\"carrier\":\"Nobody\",\"tracking_code\":\"%s\",\"status\":\"x\",\"updated_at\":"
+		"\"%s\",\"tracking_details\":[{\"status\":\"moved_to_mars\",\"datetime\":\"%s\"}]}}",
+		number, soon, soon);
+	assert_int_equal(status_of(post_easypost(AGGREGATOR_KEY, body)), 202);
+	struct kw_call c = call("GET", admin, "/metrics", NULL, NULL);
+	assert_non_null(
+		strstr(text_of(c), "karwan_tracking_unknown_total{courier=\"easypost-demo\"} 1"));
+	c = post_aftership(AGGREGATOR_SECRET, "{\"event\":\"edd_revise\"}");
+	assert_int_equal(status_of(c), 200);
+	c = post_aftership(AGGREGATOR_SECRET, "{\"event\":\"tracking_update\"}");
+	assert_int_equal(status_of(c), 422);
 }
 
 static void test_reads(void **state)
@@ -483,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edge),
 		cmocka_unit_test(test_whole_way),
+		cmocka_unit_test(test_aggregators),
 		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_log),
 	};

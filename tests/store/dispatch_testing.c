@@ -28,9 +28,12 @@ static struct kw_topics topics = { &topic, 1 };
 
 static const struct kw_rate rates_a[] = { { "PK", 30000, { 25000, "PKR" }, true } };
 static const struct kw_rate rates_b[] = { { "PK", 30000, { 40000, "PKR" }, false } };
+static const char *names_a[] = { "TCS-OLD", "Leopards-Courier" };
 static struct kw_partner couriers[] = {
 	{ .name = "courier-a",
 		.adapter = "karwan",
+		.known_as = names_a,
+		.n_known_as = 2,
 		.rates = rates_a,
 		.n_rates = 1,
 		.kind = KW_COURIER,
@@ -41,9 +44,10 @@ static struct kw_partner couriers[] = {
 		.n_rates = 1,
 		.kind = KW_COURIER,
 		.secrets = { { { DT_SECRET, sizeof(DT_SECRET) - 1 } }, 1 } },
+	{ .name = "aftership-demo", .adapter = "aftership", .kind = KW_COURIER },
 };
 struct kw_partners dt_partners = {
-	.couriers = couriers, .n_couriers = 2, .allow_private_urls = true
+	.couriers = couriers, .n_couriers = 3, .allow_private_urls = true
 };
 
 void dt_must(enum kw_rc rc, const struct kw_err *err)
@@ -352,9 +356,21 @@ void dt_scan(const struct dt_scan *scans, size_t n)
 	for (size_t i = 0; i < n; i++)
 		in[i] = (struct tracking_reported) { .meta = meta_of(scans[i].event_id),
 			.parcel_id = scans[i].parcel_id,
+			.carrier = scans[i].carrier,
+			.tracking_number = scans[i].number,
 			.courier = scans[i].courier,
 			.event_id = scans[i].event_id,
 			.status = scans[i].status,
 			.scanned_at = scans[i].at * KW_US_PER_S };
 	run(TRACKING, in, n);
+}
+
+void dt_match(void)
+{
+	struct job_env env = { .flow = &dt_flow, .partners = &dt_partners };
+	struct kw_err err = { 0 };
+	enum kw_rc rc = match_round(&env, dt_pg, dt_arena, &err);
+
+	if (rc != KW_NOTHING)
+		dt_must(rc, &err);
 }

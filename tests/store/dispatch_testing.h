@@ -13,7 +13,8 @@ extern struct kw_pg *dt_admin; /* as superuser: looks, and moves clocks */
 extern struct kw_arena *dt_arena;
 extern struct kw_flow_config dt_flow;
 extern struct kw_partners
-	dt_partners; /* courier-a: 250 PKR, cash; courier-b: 400 PKR, no cash; to PK only */
+	dt_partners; /* courier-a: 250 PKR, cash; courier-b: 400 PKR, no cash; to PK only;
+		      aftership-demo speaks for courier-a as Leopards-Courier */
 
 int dt_set_up(void **state);
 int dt_tear_down(void **state);
@@ -50,9 +51,12 @@ enum kw_rc dt_request_cancel(const struct kw_uuid *parcel_id, struct kw_err *err
 struct dt_scan {
 	struct kw_uuid parcel_id;
 	const char *courier, *event_id, *status;
-	int64_t at; /* seconds */
+	int64_t at;                   /* seconds */
+	const char *carrier, *number; /* an aggregator's, in the place of parcel_id */
 };
 void dt_scan(const struct dt_scan *scans, size_t n);
+/* One round of the job that finds parcels for scans that came by their number. */
+void dt_match(void);
 /* Routed and paid. */
 void dt_ready(const char *order, int n);
 

@@ -10,8 +10,8 @@
 
 #include "dispatch_testing.h"
 
-/* As the booking round would. */
-static void book(const char *order, int n)
+/* As the booking round would, at a second. */
+static void book_at(const char *order, int n, int64_t at)
 {
 	dt_exec(kw_arena_printf(dt_arena,
 		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE "
@@ -19,14 +19,21 @@ static void book(const char *order, int n)
 		dt_parcel(order, n).s));
 	dt_exec(kw_arena_printf(dt_arena,
 		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = "
-		"'/v1/parcels/x/label' "
+		"'/v1/parcels/x/label', booked_at = to_timestamp(%lld) "
 		"WHERE parcel_id = '%s'",
-		dt_parcel(order, n).s));
+		(long long)at, dt_parcel(order, n).s));
+}
+
+static void book(const char *order, int n)
+{
+	book_at(order, n, 1);
 }
 
 static void scan(const char *order, const char *event_id, const char *status, int64_t at)
 {
-	dt_scan(&(struct dt_scan) { dt_parcel(order, 1), "courier-a", event_id, status, at }, 1);
+	dt_scan(&(struct dt_scan) { dt_parcel(order, 1), "courier-a", event_id, status, at, NULL,
+			NULL },
+		1);
 }
 
 /* FORMATS section 4.3, through the database. */
@@ -68,13 +75,14 @@ static void test_batch(void **state)
 {
 	struct kw_uuid one = dt_parcel("o1", 1), two = dt_parcel("o1", 2);
 	struct dt_scan in[] = {
-		{ two, "courier-a", "b1", "picked_up", 100 },
-		{ one, "courier-a", "a3", "delivered", 300 },
-		{ one, "courier-a", "a1", "picked_up", 100 },
-		{ two, "courier-a", "b1", "picked_up", 100 },
-		{ one, "courier-a", "a2", "in_transit", 200 },
-		{ two, "courier-a", "b2", "out_for_delivery", 200 },
-		{ one, "courier-a", "a3", "delivered", 301 }, /* same id, other content */
+		{ two, "courier-a", "b1", "picked_up", 100, NULL, NULL },
+		{ one, "courier-a", "a3", "delivered", 300, NULL, NULL },
+		{ one, "courier-a", "a1", "picked_up", 100, NULL, NULL },
+		{ two, "courier-a", "b1", "picked_up", 100, NULL, NULL },
+		{ one, "courier-a", "a2", "in_transit", 200, NULL, NULL },
+		{ two, "courier-a", "b2", "out_for_delivery", 200, NULL, NULL },
+		{ one, "courier-a", "a3", "delivered", 301, NULL,
+			NULL }, /* same id, other content */
 	};
 
 	(void)state;
@@ -112,7 +120,7 @@ static void test_unknown_word(void **state)
 
 static void test_foreign_courier(void **state)
 {
-	struct dt_scan in = { dt_parcel("o1", 1), "courier-b", "1", "delivered", 100 };
+	struct dt_scan in = { dt_parcel("o1", 1), "courier-b", "1", "delivered", 100, NULL, NULL };
 
 	(void)state;
 	dt_ready("o1", 1);
@@ -177,7 +185,177 @@ static void test_too_late_to_cancel(void **state)
 		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'CARRIER_CANCELLED'"), 1);
 }
 
+/* Three failed deliveries: it is wanted back, once; delivered after all is delivered. */
+static void test_attempts_spent(void **state)
+{
+	(void)state;
+	dt_ready("o1", 2);
+	book("o1", 1);
+	scan("o1", "1", "attempt_failed", 100);
+	scan("o1", "2", "attempt_failed", 200);
+	scan("o1", "2", "attempt_failed", 200);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 0);
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "");
+	scan("o1", "3", "attempt_failed", 150); /* late, and it counts */
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "ATTEMPTS_SPENT");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "HANDED_OVER");
+	scan("o1", "4", "attempt_failed", 400);
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+	scan("o1", "5", "delivered", 500);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	assert_string_equal(dt_parcel_text("reason", "o1", 1), "");
+	/* a parcel that is on its way back already is not asked for */
+	book("o1", 2);
+	struct dt_scan back[] = {
+		{ dt_parcel("o1", 2), "courier-a", "b0", "returning", 90, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b1", "attempt_failed", 100, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b2", "attempt_failed", 110, NULL, NULL },
+		{ dt_parcel("o1", 2), "courier-a", "b3", "attempt_failed", 120, NULL, NULL },
+	};
+	dt_scan(back, KW_LEN(back));
+	assert_string_equal(dt_parcel_text("attempts", "o1", 2), "3");
+	assert_int_equal(dt_count("SELECT count(*) FROM intents WHERE kind = 'return'"), 1);
+}
+
+/* ---- by number, from an aggregator ---- */
+
+#define DAY (24 * 3600LL)
+
+static void report(const char *event_id, const char *status, int64_t at, const char *carrier,
+	const char *number)
+{
+	dt_scan(&(struct dt_scan) { { "" }, "aftership-demo", event_id, status, at, carrier,
+			number },
+		1);
+}
+
+static int64_t unmatched(void)
+{
+	return dt_count("SELECT count(*) FROM scans WHERE parcel_id IS NULL");
+}
+
+/* FORMATS section 4.3 by number: the story is the parcel's, whatever the carrier is called. */
+static void test_by_number(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	book_at("o1", 1, 10 * DAY);
+	report("1", "InTransit_002", 11 * DAY, "leopards-courier", "KA1");
+	report("2", "AttemptFail", 12 * DAY, "Leopards-Courier", "ka 1");
+	report("2", "AttemptFail", 12 * DAY, "Leopards-Courier", "ka 1");
+	assert_string_equal(dt_parcel_text("attempts", "o1", 1), "1");
+	report("3", "AttemptFail", 13 * DAY, "courier-a", "KA1");
+	assert_string_equal(dt_parcel_text("attempts", "o1", 1), "2");
+	report("4", "Delivered", 14 * DAY, "courier-a", "KA1");
+	report("5", "InTransit", 13 * DAY + 5, "courier-a", "KA1");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	report("6", "moved_to_mars", 14 * DAY + 1, "courier-a", "KA1");
+	report("7", "Exception_010", 15 * DAY, "courier-a", "KA1");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNING");
+	assert_string_equal(
+		dt_events("o1", 1), "created handed_over tracked tracked delivered returning");
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'APPLIED' AND "
+				  "subject IS NOT NULL AND tracking_number = 'KA1'"),
+		7);
+	assert_string_equal(
+		dt_text("SELECT word FROM scans WHERE status = 'UNKNOWN'"), "moved_to_mars");
+	assert_string_equal(
+		dt_text("SELECT string_agg(kind, ' ') FROM exceptions"), "UNKNOWN_STATUS");
+}
+
+/* Before its number's time, of another courier, of a name that nobody knows: kept, listed, moves
+ * nothing. */
+static void test_other_numbers(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	book_at("o1", 1, 10 * DAY);
+	report("1", "Delivered", 9 * DAY - 1, "courier-a", "KA1");
+	report("2", "Delivered", 11 * DAY, "courier-b", "KA1");
+	report("3", "Delivered", 11 * DAY, "TCS", "KA1");
+	report("4", "Delivered", 11 * DAY, "courier-a", "KA2");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "LABELLED");
+	dt_match();
+	assert_int_equal(unmatched(), 4);
+	assert_int_equal(dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_PARCEL' "
+				  "AND state = 'OPEN'"),
+		4);
+	assert_string_equal(dt_text("SELECT reason FROM exceptions WHERE reason LIKE '%TCS%'"),
+		"no courier is declared or known as TCS (number KA1)");
+	report("5", "InTransit", 9 * DAY, "courier-a", "KA1"); /* a day of grace */
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "HANDED_OVER");
+}
+
+/* The aggregator speaks before the parcel is booked: the job brings them together, once. */
+static void test_number_first(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	report("1", "InTransit", 11 * DAY, "LEOPARDS-COURIER", "KA1");
+	report("2", "AttemptFail", 12 * DAY, "courier-a", "KA1");
+	dt_match();
+	assert_int_equal(unmatched(), 2);
+	book_at("o1", 1, 10 * DAY);
+	dt_match();
+	assert_int_equal(unmatched(), 0);
+	dt_match();
+	report("1", "InTransit", 11 * DAY, "LEOPARDS-COURIER", "KA1");
+	assert_string_equal(dt_parcel_text("attempts", "o1", 1), "1");
+	assert_string_equal(dt_events("o1", 1), "created handed_over tracked");
+	assert_int_equal(dt_count("SELECT count(*) FROM exceptions WHERE state = 'OPEN'"), 0);
+	assert_int_equal(dt_count("SELECT count(*) FROM exceptions"), 2);
+}
+
+/* A number is used again: each scan goes to the parcel that had the number then. */
+static void test_number_again(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	dt_ready("o2", 1);
+	book_at("o1", 1, 10 * DAY);
+	book_at("o2", 1, 400 * DAY);
+	report("1", "InTransit", 401 * DAY, "courier-a", "KA1");
+	report("2", "InTransit", 11 * DAY, "courier-a", "KA1");
+	report("3", "Delivered", 20 * DAY, "courier-a", "KA1");
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	assert_string_equal(dt_parcel_text("state", "o2", 1), "HANDED_OVER");
+}
+
+/* Known and unknown parcels, by reference and by number, in one batch. */
+static void test_mixed_batch(void **state)
+{
+	struct dt_scan in[] = {
+		{ { "" }, "aftership-demo", "1", "Delivered", 12 * DAY, "nobody", "X1" },
+		{ dt_parcel("o2", 1), "courier-a", "2", "picked_up", 11 * DAY, NULL, NULL },
+		{ { "" }, "aftership-demo", "3", "Delivered", 12 * DAY, "courier-a", "KA1" },
+		{ dt_parcel("o3", 1), "courier-a", "4", "picked_up", 11 * DAY, NULL, NULL },
+		{ { "" }, "aftership-demo", "5", "InTransit", 11 * DAY, "courier-a", "KA1" },
+	};
+
+	(void)state;
+	dt_ready("o1", 1);
+	dt_ready("o2", 1);
+	book_at("o1", 1, 10 * DAY);
+	dt_scan(in, KW_LEN(in));
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
+	assert_string_equal(dt_parcel_text("state", "o3", 1), "EXPECTED");
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'PENDING'"), 3);
+	dt_scan(in, KW_LEN(in));
+	assert_int_equal(dt_count("SELECT count(*) FROM scans"), 5);
+}
+
+/* An aggregator gets no parcels: no rate card is made of it. */
+static void test_aggregator_books_nothing(void **state)
+{
+	(void)state;
+	dt_ready("o1", 1);
+	assert_string_equal(dt_parcel_text("courier", "o1", 1), "courier-a");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, dt_begin, NULL)
+/* what these do leaves no drift */
+#define WHOLE(f) cmocka_unit_test_setup_teardown(f, dt_begin, dt_end)
 
 int main(void)
 {
@@ -189,6 +367,13 @@ int main(void)
 		TEST(test_before_the_parcel),
 		TEST(test_after_the_end),
 		TEST(test_too_late_to_cancel),
+		TEST(test_attempts_spent),
+		WHOLE(test_by_number),
+		WHOLE(test_other_numbers),
+		WHOLE(test_number_first),
+		WHOLE(test_number_again),
+		WHOLE(test_mixed_batch),
+		WHOLE(test_aggregator_books_nothing),
 	};
 	return cmocka_run_group_tests(tests, dt_set_up, dt_tear_down);
 }

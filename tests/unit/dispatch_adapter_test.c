@@ -1,6 +1,7 @@
-/* Every courier's adapter over the fixtures beside it: NAME.body.json becomes NAME.message.json, or
- * is refused for NAME.reason.txt (pointer, reason). And what the answers of the karwan interface
- * mean. */
+/* Every courier's and aggregator's adapter over the fixtures beside it: NAME.body.json becomes
+ * NAME.message.json, or NAME.messages.json where there may be several, or is refused for
+ * NAME.reason.txt (pointer, reason), or is not used, NAME.ignored.txt; signatures.tsv says which
+ * signatures of an aggregator are good. And what the answers of the karwan interface mean. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,9 +50,10 @@ static const char *read_file(const char *folder, const char *name, const char *e
 
 /* What an adapter fills of the message. */
 static const struct kw_field mapped_fields[] = {
-	KW_UUID(struct tracking_reported, parcel_id, KW_REQUIRED),
+	KW_UUID(struct tracking_reported, parcel_id, KW_OPTIONAL),
 	KW_STR(struct tracking_reported, event_id, KW_REQUIRED, 1, 128),
 	KW_STR(struct tracking_reported, reference, KW_OPTIONAL, 1, 64),
+	KW_STR(struct tracking_reported, carrier, KW_OPTIONAL, 1, 64),
 	KW_STR(struct tracking_reported, tracking_number, KW_OPTIONAL, 1, 64),
 	KW_STR(struct tracking_reported, status, KW_REQUIRED, 1, 64),
 	KW_TIME(struct tracking_reported, scanned_at, KW_REQUIRED),
@@ -60,11 +62,21 @@ static const struct kw_field mapped_fields[] = {
 	KW_END,
 };
 
-static const char *encode(const struct tracking_reported *m)
+struct messages {
+	struct tracking_reported *messages;
+	size_t n_messages;
+};
+static const struct kw_field messages_fields[] = {
+	KW_ARRAY(struct messages, messages, KW_REQUIRED, struct tracking_reported, mapped_fields, 0,
+		REPORTS_MAX),
+	KW_END,
+};
+
+static const char *encode(const struct messages *m)
 {
 	struct kw_buf text;
 	kw_buf_init(&text, 65536);
-	kw_json_encode(mapped_fields, m, &text);
+	kw_json_encode(messages_fields, m, &text);
 	const char *copy = kw_arena_strn(arena, text.p, text.n);
 	kw_buf_done(&text);
 	return copy;
@@ -81,18 +93,27 @@ static const char *next_line(const char **at)
 
 static bool check_body(const struct courier_adapter *adapter, const char *folder, const char *name)
 {
-	struct tracking_reported m = { 0 }, wanted = { 0 };
+	struct messages m = { 0 }, wanted = { 0 };
 	struct kw_err err = { 0 };
 	const char *text;
 	size_t n, n_body;
 	const char *body = read_file(folder, name, BODY, &n_body);
-	enum kw_rc rc = adapter->read_tracking(arena, (struct kw_bytes) { body, n_body }, &m, &err);
+	enum kw_rc rc = adapter->read_tracking(
+		arena, (struct kw_bytes) { body, n_body }, &m.messages, &m.n_messages, &err);
 
 	if ((text = read_file(folder, name, ".message.json", &n))) {
+		wanted = (struct messages) { kw_new(arena, struct tracking_reported, 1), 1 };
+		assert_int_equal(
+			kw_json_decode(mapped_fields, text, n, arena, wanted.messages, &err),
+			KW_OK);
+	} else if ((text = read_file(folder, name, ".messages.json", &n))) {
+		assert_int_equal(
+			kw_json_decode(messages_fields, text, n, arena, &wanted, &err), KW_OK);
+		assert_true(wanted.n_messages > 0);
+	}
+	if (text || read_file(folder, name, ".ignored.txt", &n)) {
 		if (rc != KW_OK)
 			fail_msg("%s: %s %s", name, err.pointer, err.reason);
-		assert_int_equal(
-			kw_json_decode(mapped_fields, text, n, arena, &wanted, &err), KW_OK);
 		assert_string_equal(encode(&m), encode(&wanted));
 		return true;
 	}
@@ -139,6 +160,53 @@ static void test_bodies(void **state)
 		closedir(dir);
 		print_message("%s: %zu taken, %zu refused\n", adapter->name, taken, refused);
 		assert_true(taken >= 5 && refused >= 10);
+	}
+}
+
+/* A column of a line, without its tab; moves on. */
+static const char *column(const char **at)
+{
+	const char *end = *at + strcspn(*at, "\t");
+	const char *text = kw_arena_strn(arena, *at, (size_t)(end - *at));
+	*at = *end ? end + 1 : end;
+	return text;
+}
+
+static void test_signatures(void **state)
+{
+	(void)state;
+	for (const struct kw_adapter *row = dispatch_adapters; row->name; row++) {
+		const struct courier_adapter *adapter = row->more;
+		size_t n, good = 0, bad = 0, n_body;
+		const char *at = read_file(folder_of(adapter), "signatures", ".tsv", &n);
+
+		if (!adapter->verify)
+			continue;
+		assert_non_null(at);
+		while (*at) {
+			const char *line = next_line(&at), *col = line;
+			struct kw_secrets secrets = { 0 };
+			struct kw_err err = { 0 };
+			if (line[0] == '#')
+				continue;
+			bool is_good = strcmp(column(&col), "good") == 0;
+			const char *keys = column(&col), *header = column(&col),
+				   *file = column(&col);
+			while (*keys) {
+				size_t length = strcspn(keys, ",");
+				secrets.keys[secrets.n++] = (struct kw_bytes) { keys, length };
+				keys += length + (keys[length] == ',');
+			}
+			const char *body = read_file(folder_of(adapter), file, "", &n_body);
+			assert_non_null(body);
+			enum kw_rc rc = adapter->verify(arena, &secrets,
+				strcmp(header, "-") == 0 ? NULL : header,
+				(struct kw_bytes) { body, n_body }, &err);
+			if (rc != (is_good ? KW_OK : KW_INVALID))
+				fail_msg("%s: %s: %s", adapter->name, col, err.reason);
+			*(is_good ? &good : &bad) += 1;
+		}
+		assert_true(good >= 3 && bad >= 8);
 	}
 }
 
@@ -195,6 +263,15 @@ static int inquiry_answer(struct kw_call call)
 	struct answer answer = { -1, NULL, NULL };
 
 	karwan_courier.read_inquiry(arena, &call, &p, &answer);
+	return answer.kind;
+}
+
+static int return_answer(struct kw_call call)
+{
+	struct parcel p = { .parcel_id = { REF } };
+	struct answer answer = { -1, NULL, NULL };
+
+	karwan_courier.read_bring_back(arena, &call, &p, &answer);
 	return answer.kind;
 }
 
@@ -272,6 +349,11 @@ static void test_other_answers(void **state)
 	assert_int_equal(cancel_answer(answered(409, "")), ANSWER_REFUSED);
 	assert_int_equal(cancel_answer(answered(500, "")), ANSWER_UNKNOWN);
 	assert_int_equal(cancel_answer(answered(401, "")), ANSWER_AGAIN);
+	assert_int_equal(return_answer(answered(200, "{}")), ANSWER_ACCEPTED);
+	assert_int_equal(return_answer(answered(404, "")), ANSWER_REFUSED);
+	assert_int_equal(return_answer(answered(409, "")), ANSWER_REFUSED);
+	assert_int_equal(return_answer(answered(503, "")), ANSWER_UNKNOWN);
+	assert_int_equal(return_answer((struct kw_call) { .rc = KW_RETRY }), ANSWER_UNKNOWN);
 }
 
 /* The same parcels asked for again are the same request: key, body; only the signature's time
@@ -313,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_signatures),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_booking_answers),
 		cmocka_unit_test(test_other_answers),

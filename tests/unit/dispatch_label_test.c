@@ -1,5 +1,5 @@
-/* Labels: Code 128 read back from its bars by the standard's table, and the PDF read back by
- * another program. */
+/* Labels: Code 128 read back from its bars by the standard's table, and PDF and ZPL read back by
+ * other programs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,8 +187,8 @@ static void test_same_bytes(void **state)
 	struct kw_err err;
 
 	(void)state;
-	assert_int_equal(label_render(a, &p, &first, &err), KW_OK);
-	assert_int_equal(label_render(a, &p, &second, &err), KW_OK);
+	assert_int_equal(label_pdf(a, &p, &first, &err), KW_OK);
+	assert_int_equal(label_pdf(a, &p, &second, &err), KW_OK);
 	assert_int_equal(first.n, second.n);
 	assert_memory_equal(first.p, second.p, first.n);
 	assert_memory_equal(first.p, "%PDF-", 5);
@@ -207,39 +207,143 @@ static void output_of(const char *command, char *out, size_t size)
 	assert_int_equal(pclose(pipe), 0);
 }
 
-/* The bar code as a scanner reads it from the picture, and the texts as a reader finds them. */
+/* Drawn by another program, scanned from the picture by a third, and read as text. */
+struct reading {
+	char scanned[512], text[8192];
+};
+
+static void write_file(const char *path, struct kw_bytes bytes)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes.p, 1, bytes.n, file), bytes.n);
+	fclose(file);
+}
+
+static struct reading *read_label(struct kw_arena *a, const struct parcel *p, bool zpl)
+{
+	char dir[] = "/tmp/karwan-label-XXXXXX", unused[64];
+	struct reading *r = kw_new(a, struct reading, 1);
+	struct kw_bytes label;
+	struct kw_err err = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	if ((zpl ? label_zpl : label_pdf)(a, p, &label, &err) != KW_OK)
+		fail_msg("%s", err.reason);
+	write_file(kw_arena_printf(a, "%s/label", dir), label);
+	output_of(
+		kw_arena_printf(a,
+			zpl ? "python3 " KW_SOURCE_DIR "/tests/support/zpl.py %s/label %s/page.pgm"
+			    : "pdftotext -layout -enc UTF-8 %s/label - && "
+			      "pdftoppm -r 203 -gray %s/label >%s/page.pgm",
+			dir, dir, dir),
+		r->text, sizeof(r->text));
+	output_of(kw_arena_printf(a, "zbarimg --nodbus -q --raw -Scode128.enable %s/page.pgm", dir),
+		r->scanned, sizeof(r->scanned));
+	output_of(kw_arena_printf(a, "rm -r %s", dir), unused, sizeof(unused));
+	return r;
+}
+
 static void test_read_back(void **state)
 {
-	char dir[] = "/tmp/karwan-label-XXXXXX", command[512], out[4096];
-	struct kw_arena *a = kw_arena_new(8 * 1024 * 1024);
-	struct parcel p = sample();
-	struct kw_bytes pdf;
-	struct kw_err err;
+	static const char *const numbers[] = { "RI476394652CH", "KA000000000017",
+		"1Z5R89390357567127", "3318810025", "331881002", "ab-cd_ef/12.34:5678",
+		"~!#$%&'()*+,;<=>?@[]^`{|}", "7", "A12345", "0123456789012345678901234567" };
 
 	(void)state;
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(label_render(a, &p, &pdf, &err), KW_OK);
-	snprintf(command, sizeof(command), "%s/label.pdf", dir);
-	FILE *file = fopen(command, "w");
-	assert_non_null(file);
-	assert_int_equal(fwrite(pdf.p, 1, pdf.n, file), pdf.n);
-	fclose(file);
-	snprintf(command, sizeof(command),
-		"pdftoppm -r 203 -png %s/label.pdf %s/page && zbarimg --nodbus -q --raw "
-		"-Scode128.enable %s/page*.png",
-		dir, dir, dir);
-	output_of(command, out, sizeof(out));
-	assert_string_equal(out, "RI476394652CH\n");
-	snprintf(command, sizeof(command), "pdftotext -layout -enc UTF-8 %s/label.pdf -", dir);
-	output_of(command, out, sizeof(out));
-	assert_non_null(strstr(out, "courier-a"));
-	assert_non_null(strstr(out, "Zo\xc3\xab M\xc3\xbcller ?"));
-	assert_non_null(strstr(out, "50667 K\xc3\xb6ln"));
-	assert_non_null(strstr(out, "COLLECT ON DELIVERY PKR 9750.00"));
-	assert_non_null(strstr(out, "Weight 1.450 kg"));
-	assert_non_null(strstr(out, p.parcel_id.s));
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	output_of(command, out, sizeof(out));
+	for (size_t i = 0; i < 2 * KW_LEN(numbers); i++) {
+		struct kw_arena *a = kw_arena_new(8 * 1024 * 1024);
+		struct parcel p = sample();
+		p.tracking_number = numbers[i / 2];
+		const struct reading *r = read_label(a, &p, i % 2);
+
+		assert_string_equal(r->scanned, kw_arena_printf(a, "%s\n", p.tracking_number));
+		assert_non_null(strstr(r->text, "courier-a"));
+		assert_non_null(strstr(r->text, p.tracking_number));
+		assert_non_null(strstr(r->text, "Zo\xc3\xab M\xc3\xbcller"));
+		assert_non_null(strstr(r->text, "50667 K\xc3\xb6ln"));
+		assert_non_null(strstr(r->text, "COLLECT ON DELIVERY"));
+		assert_non_null(strstr(r->text, "PKR 9750.00"));
+		assert_non_null(strstr(r->text, "Weight 1.450 kg"));
+		assert_non_null(strstr(r->text, p.parcel_id.s));
+		kw_arena_free(a);
+	}
+}
+
+static void test_paid_and_due(void **state)
+{
+	struct kw_arena *a = kw_arena_new(32 * 1024 * 1024);
+	struct parcel p = sample();
+
+	(void)state;
+	for (int zpl = 0; zpl < 2; zpl++) {
+		p.amount_due = (struct kw_money) { INT64_MAX, "PKR" }; /* not cut */
+		assert_non_null(strstr(read_label(a, &p, zpl)->text, "PKR 92233720368547758.07"));
+		p.amount_due = (struct kw_money) { 500, "JPY" };
+		assert_non_null(strstr(read_label(a, &p, zpl)->text, "JPY 500\n"));
+		p.amount_due = (struct kw_money) { 0, "" };
+		const char *text = read_label(a, &p, zpl)->text;
+		assert_non_null(strstr(text, "PAID"));
+		assert_null(strstr(text, "COLLECT"));
+	}
+	kw_arena_free(a);
+}
+
+#define URDU "\xd9\x84\xd8\xa7\xdb\x81\xd9\x88\xd8\xb1" /* Lahore */
+
+/* An address is data: none of it is a command, whatever it looks like. */
+static void test_hostile_texts(void **state)
+{
+	static const char *const texts[] = { "^XZ^XA^FO0,0^A0N,99,99^FDpwned^FS", "~JA",
+		"~DGR:X,1,1,FF", ">;>8123", "_5E_7EJA", "^FS^IDR:*.*", "\\&^CC/", "a_b", "\xc2\xac",
+		URDU " " URDU };
+
+	(void)state;
+	for (size_t i = 0; i < KW_LEN(texts); i++) {
+		struct kw_arena *a = kw_arena_new(32 * 1024 * 1024);
+		struct parcel p = sample();
+		struct address to = buyer, from = hub;
+		p.ship_to = &to;
+		p.ship_from = &from;
+		to.name = to.line1 = to.line2 = to.city = from.name = from.region = texts[i];
+		p.external_id = texts[i];
+		const struct reading *r = read_label(a, &p, true);
+
+		assert_string_equal(r->scanned, "RI476394652CH\n");
+		assert_non_null(strstr(r->text, kw_arena_printf(a, "text %s\n", texts[i])));
+		assert_null(strstr(r->text, "text pwned"));
+		assert_string_equal(read_label(a, &p, false)->scanned, "RI476394652CH\n");
+		kw_arena_free(a);
+	}
+}
+
+/* Letters only: what sets text in PDF has its own idea of blanks and marks of direction. */
+static char *letters_of(struct kw_arena *a, const char *text)
+{
+	char *out = kw_arena_str(a, text), *to = out;
+
+	for (const char *c = text; *c; c++)
+		if (strncmp(c, "\xe2\x80", 2) == 0 && c[2])
+			c += 2;
+		else if (*c != ' ')
+			*to++ = *c;
+	*to = '\0';
+	return out;
+}
+
+/* Urdu is set in one font that has all its letters, joined, and found again as text. */
+static void test_urdu(void **state)
+{
+	struct kw_arena *a = kw_arena_new(32 * 1024 * 1024);
+	struct parcel p = sample();
+	struct address to = buyer;
+
+	(void)state;
+	to.city = URDU;
+	to.postcode = NULL;
+	p.ship_to = &to;
+	assert_non_null(strstr(letters_of(a, read_label(a, &p, false)->text), URDU));
 	kw_arena_free(a);
 }
 
@@ -261,9 +365,11 @@ static void test_long_texts(void **state)
 		text;
 	p.ship_to = p.ship_from = &to;
 	p.tracking_number = "0123456789012345678901234567890123456789012345678901234567890123";
-	assert_int_equal(label_render(a, &p, &pdf, &err), KW_OK);
+	for (int zpl = 0; zpl < 2; zpl++)
+		assert_non_null(strstr(read_label(a, &p, zpl)->text, p.parcel_id.s));
 	p.tracking_number = "\xd8\xa7";
-	assert_int_equal(label_render(a, &p, &pdf, &err), KW_INVALID);
+	assert_int_equal(label_pdf(a, &p, &pdf, &err), KW_INVALID);
+	assert_int_equal(label_zpl(a, &p, &pdf, &err), KW_INVALID);
 	kw_arena_free(a);
 }
 
@@ -274,6 +380,9 @@ int main(void)
 		cmocka_unit_test(test_texts_come_back),
 		cmocka_unit_test(test_same_bytes),
 		cmocka_unit_test(test_read_back),
+		cmocka_unit_test(test_paid_and_due),
+		cmocka_unit_test(test_hostile_texts),
+		cmocka_unit_test(test_urdu),
 		cmocka_unit_test(test_long_texts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

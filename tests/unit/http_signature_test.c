@@ -211,6 +211,40 @@ static void test_shopify(void **state)
 	}
 }
 
+#define TRACKED "{\"event\":\"tracking_update\",\"note\":\"a\\/b\"}"
+#define TRACKED_HEX "9ce6a53ad8588856057cb63e4f1709710109d333f431d3ad7826d162539d0362"
+#define TRACKED_BIG "9CE6A53AD8588856057CB63E4F1709710109D333F431D3AD7826D162539D0362"
+
+/* hex after a prefix; base64 is Shopify's */
+static void test_body_mac(void **state)
+{
+	static const struct kw_body_mac scheme = { "X-Mac", "sha256=", true };
+	static const struct {
+		const char *name, *signature, *body, *reason;
+	} rows[] = {
+		{ "plain", "sha256=" TRACKED_HEX, TRACKED, NULL },
+		{ "in capitals", "sha256=" TRACKED_BIG, TRACKED, NULL },
+		{ "one blank more", "sha256=" TRACKED_HEX, TRACKED " ", "does not fit" },
+		{ "no prefix", TRACKED_HEX, TRACKED, "does not begin" },
+		{ "another prefix", "SHA256=" TRACKED_HEX, TRACKED, "does not begin" },
+		{ "prefix alone", "sha256=", TRACKED, "does not fit" },
+		{ "longer", "sha256=" TRACKED_HEX "0", TRACKED, "does not fit" },
+		{ "not hex", "sha256=zz" TRACKED_HEX, TRACKED, "does not fit" },
+		{ "missing", NULL, TRACKED, "X-Mac is missing" },
+	};
+	struct kw_secrets s = secrets_of((const char *[]) { "other", "hush", NULL });
+
+	(void)state;
+	for (size_t i = 0; i < KW_LEN(rows); i++) {
+		struct kw_err err = { 0 };
+		enum kw_rc rc = kw_verify_body_mac(
+			&scheme, &s, rows[i].signature, text(rows[i].body), &err);
+		if (rc != (rows[i].reason ? KW_INVALID : KW_OK) ||
+			(rows[i].reason && !strstr(err.reason, rows[i].reason)))
+			fail_msg("%s: %s %s", rows[i].name, kw_rc_name(rc), err.reason);
+	}
+}
+
 #define PAID "{\"id\":\"evt_karwan_1\",\"object\":\"event\",\"type\":\"charge.succeeded\"}"
 #define PAID_ONE "63ceee8ee6ed5316942ea85e4b9f06c91b0ade64eef1ff803798ef64ab3b9bf9"
 #define PAID_TWO "5cdd396df0113a13efa7728b9e2c6bf310dda01fa80f743f47ba052af63cdc5b"
@@ -312,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_standard_keys),
 		cmocka_unit_test(test_standard_sign),
 		cmocka_unit_test(test_shopify),
+		cmocka_unit_test(test_body_mac),
 		cmocka_unit_test(test_stripe),
 		cmocka_unit_test(test_bearer),
 	};

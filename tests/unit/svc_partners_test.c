@@ -86,7 +86,10 @@ static void test_good(void **state)
 		     "\"rates\":[{\"zone\":\"PK\",\"max_weight_g\":2000,"
 		     "\"price\":{\"amount\":\"250.00\",\"currency\":\"PKR\"},\"cod\":true},"
 		     "{\"zone\":\"*\",\"max_weight_g\":1,"
-		     "\"price\":{\"amount\":\"0.00\",\"currency\":\"PKR\"}}]}],"
+		     "\"price\":{\"amount\":\"0.00\",\"currency\":\"PKR\"}}],"
+		     "\"known_as\":[\"Pavilion Post\",\"pp\"]},"
+		     "{\"name\":\"aggregator\",\"adapter\":\"easypost\","
+		     "\"secret_files\":[\"plain\"]}],"
 		     "\"operators\":[{\"name\":\"operator\",\"secret_files\":[\"plain\"]}],"
 		     "\"allow_private_urls\":true}",
 			&p),
@@ -110,6 +113,10 @@ static void test_good(void **state)
 	assert_true(courier->rates[0].cod);
 	assert_false(courier->rates[1].cod);
 	assert_int_equal(courier->batch_max, 100);
+	assert_int_equal(courier->n_known_as, 2);
+	assert_string_equal(courier->known_as[0], "Pavilion Post");
+	/* what only reports has no price */
+	assert_null(kw_partners_find(&p, KW_COURIER, "aggregator")->url);
 	assert_int_equal(kw_partners_find(&p, KW_CHANNEL, "pavilion")->fee_bps, 300);
 	assert_non_null(kw_partners_find(&p, KW_PROVIDER, "stripe-demo"));
 	assert_non_null(kw_partners_find(&p, KW_OPERATOR, "operator"));
@@ -161,6 +168,13 @@ static void test_each_kind_of_bad(void **state)
 		{ COURIER("http://a", "P", "1.00"), "/couriers/0/rates/0/zone", "capital" },
 		{ COURIER("http://a", "PK", "-1.00"), "/couriers/0/rates/0/price", "below" },
 		{ COURIER("http://a", "PK", "1.005"), "/couriers/0/rates/0/price", "" },
+		{ "{\"couriers\":[{\"name\":\"c\",\"adapter\":\"karwan\",\"secret_files\":["
+		  "\"webhook\"],\"url\":\"http://a\"}]}",
+			"/couriers/0/url", "rates" },
+		{ "{\"couriers\":[{\"name\":\"c\",\"adapter\":\"karwan\",\"secret_files\":["
+		  "\"webhook\"],\"rates\":[{\"zone\":\"PK\",\"max_weight_g\":1,\"price\":{"
+		  "\"amount\":\"1.00\",\"currency\":\"PKR\"}}]}]}",
+			"/couriers/0/url", "rates" },
 		{ "{\"operators\":[{\"name\":\"o\",\"secret_files\":[\"plain\"]},"
 		  "{\"name\":\"o\",\"secret_files\":[\"second\"]}]}",
 			"/operators/1/name", "taken" },

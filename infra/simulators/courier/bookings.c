@@ -1,5 +1,5 @@
-/* What the courier answers: bookings, inquiries, cancellations. Handlers run on the server's
- * threads. */
+/* What the courier answers: bookings, inquiries, cancellations, returns. Handlers run on the
+ * server's threads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,13 +59,14 @@ static const struct kw_field stats_fields[] = {
 	KW_I64(struct courier_stats, inquiries, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct courier_stats, cancelled, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct courier_stats, cancels_refused, KW_REQUIRED, 0, INT64_MAX),
+	KW_I64(struct courier_stats, recalled, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct courier_stats, scans, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct courier_stats, rejected, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct courier_stats, waiting, KW_REQUIRED, 0, INT64_MAX),
 	KW_END,
 };
 
-static kw_handler_fn post_bookings, get_booking, post_cancel, get_statistics;
+static kw_handler_fn post_bookings, get_booking, post_cancel, post_return, get_statistics;
 
 enum { OPEN, SIGNED };
 const struct kw_route courier_routes[] = {
@@ -84,6 +85,11 @@ const struct kw_route courier_routes[] = {
 	{ .method = "POST",
 		.path = "/v1/bookings/:reference/cancel",
 		.handle = post_cancel,
+		.auth = SIGNED,
+		.body = KW_RAW_BODY },
+	{ .method = "POST",
+		.path = "/v1/bookings/:reference/return",
+		.handle = post_return,
 		.auth = SIGNED,
 		.body = KW_RAW_BODY },
 	{ .method = "GET", .path = "/v1/statistics", .handle = get_statistics, .auth = OPEN },
@@ -269,6 +275,25 @@ static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, str
 		c->stats.cancelled += !b->cancelled;
 		b->cancelled = true;
 	}
+	pthread_mutex_unlock(&c->lock);
+	rs->body = bytes_of("{}");
+	return rc;
+}
+
+static enum kw_rc post_return(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	struct courier *c = rq->ctx;
+	enum kw_rc rc = KW_OK;
+
+	pthread_mutex_lock(&c->lock);
+	struct booking *b = find(c, rq->params[0], false);
+	bool new = b && !b->recalled;
+	if (!b || !b->accepted || b->cancelled)
+		rc = KW_NOTHING;
+	else if (!courier_recall(c, b, rq->now))
+		rc = kw_fail(err, KW_CONFLICT, "it has arrived");
+	else
+		c->stats.recalled += new;
 	pthread_mutex_unlock(&c->lock);
 	rs->body = bytes_of("{}");
 	return rc;

@@ -18,11 +18,12 @@ struct courier_options {
 	const char *tracking_url; /* NULL: it never tells anything */
 	uint64_t seed;
 	/* Probabilities, 0 to 1. */
-	double refuse;   /* a parcel is refused */
-	double time_out; /* booked, and the answer comes after hang_ms */
-	double drop;     /* not booked at the first call, which hangs too */
-	double attempt;  /* a delivery fails once before it succeeds */
-	double returned; /* it goes back in the end */
+	double refuse;        /* a parcel is refused */
+	double time_out;      /* booked, and the answer comes after hang_ms */
+	double drop;          /* not booked at the first call, which hangs too */
+	double attempt;       /* a delivery fails once before it succeeds */
+	double undeliverable; /* a delivery fails three times before it succeeds */
+	double returned;      /* it goes back in the end */
 	double lost;
 	double odd;                     /* a scan with a word that nobody knows */
 	double duplicate;               /* of a scan: it is told twice */
@@ -39,7 +40,7 @@ struct courier_stats {
 	int64_t bookings; /* accepted */
 	int64_t refused;
 	int64_t repeats; /* a reference that has its answer was asked for again */
-	int64_t inquiries, cancelled, cancels_refused;
+	int64_t inquiries, cancelled, cancels_refused, recalled;
 	int64_t scans;    /* told and acknowledged, doubles not counted */
 	int64_t rejected; /* scans that the other side will never take */
 	int64_t waiting;  /* scans not told yet */

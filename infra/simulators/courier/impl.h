@@ -11,17 +11,17 @@
 
 #define BUCKETS 65536
 #define BOOKINGS_MAX 2000000
-#define STORY_MAX 10 /* scans of one parcel */
+#define STORY_MAX 14 /* scans of one parcel */
 
 struct scan_plan {
 	const char *status;
 	kw_time at;
-	bool told;
+	bool told, dropped;
 };
 
 struct booking {
 	char reference[37], tracking_number[24];
-	bool accepted, refused, cancelled;
+	bool accepted, refused, cancelled, recalled;
 	int posts;
 	kw_time left_at; /* from then on it cannot be cancelled */
 	struct scan_plan story[STORY_MAX];
@@ -70,6 +70,8 @@ bool courier_rolls(
 /* story.c; under the lock */
 void courier_plan_story(struct courier *c, struct booking *b, kw_time now);
 void courier_schedule(struct courier *c, struct telling t);
+/* What was to come does not: the parcel goes back. false: it was delivered, or has gone back. */
+bool courier_recall(struct courier *c, struct booking *b, kw_time now);
 /* The thread that tells scans and lets kept answers go. */
 void *courier_tell(void *arg);
 

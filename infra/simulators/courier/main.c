@@ -24,6 +24,8 @@ static const struct {
 		offsetof(struct courier_options, drop) },
 	{ "attempt", "a delivery fails once before it succeeds",
 		offsetof(struct courier_options, attempt) },
+	{ "undeliverable", "a delivery fails three times before it succeeds",
+		offsetof(struct courier_options, undeliverable) },
 	{ "return", "a parcel goes back in the end", offsetof(struct courier_options, returned) },
 	{ "lose", "a parcel is lost", offsetof(struct courier_options, lost) },
 	{ "odd", "a scan has a word that nobody knows", offsetof(struct courier_options, odd) },

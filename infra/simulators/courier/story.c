@@ -37,6 +37,9 @@ void courier_plan_story(struct courier *c, struct booking *b, kw_time now)
 		add(c, b, "out_for_delivery", &at);
 		if (courier_rolls(c, b->reference, "attempt", o->attempt))
 			add(c, b, "attempt_failed", &at);
+		if (courier_rolls(c, b->reference, "undeliverable", o->undeliverable))
+			for (int i = 0; i < 3; i++)
+				add(c, b, "attempt_failed", &at);
 		if (courier_rolls(c, b->reference, "returned", o->returned)) {
 			add(c, b, "returning", &at);
 			add(c, b, "returned", &at);
@@ -61,6 +64,30 @@ void courier_plan_story(struct courier *c, struct booking *b, kw_time now)
 			courier_schedule(c, t);
 		}
 	}
+}
+
+bool courier_recall(struct courier *c, struct booking *b, kw_time now)
+{
+	kw_time at = now;
+
+	if (b->recalled)
+		return true;
+	for (int i = 0; i < b->n_story; i++) {
+		const char *status = b->story[i].status;
+
+		if (b->story[i].at <= now &&
+			(strcmp(status, "delivered") == 0 || strcmp(status, "returned") == 0))
+			return false;
+	}
+	for (int i = 0; i < b->n_story; i++)
+		b->story[i].dropped = b->story[i].at > now;
+	b->recalled = true;
+	for (int i = 0; i < 2; i++) {
+		add(c, b, i == 0 ? "returning" : "returned", &at);
+		courier_schedule(
+			c, (struct telling) { .due = at, .booking = b, .index = b->n_story - 1 });
+	}
+	return true;
 }
 
 /* A binary heap, the earliest on top. */
@@ -219,7 +246,7 @@ static size_t take_due(struct courier *c, struct telling *out)
 	while (n < TELL_AT_ONCE && c->n_heap > 0 && c->heap[0].due <= now) {
 		struct telling t = take_first(c);
 
-		if (!t.booking->cancelled)
+		if (!t.booking->cancelled && !t.booking->story[t.index].dropped)
 			out[n++] = t;
 	}
 	return n;

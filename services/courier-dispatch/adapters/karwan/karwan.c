@@ -2,6 +2,7 @@
  *   POST {url}/v1/bookings               {"bookings": [booking …]} -> {"results": [result …]}
  *   GET  {url}/v1/bookings/{reference}   -> result, 404
  *   POST {url}/v1/bookings/{reference}/cancel -> 200, 404, 409 (it has left)
+ *   POST {url}/v1/bookings/{reference}/return -> 200, 404, 409 (too late, or not offered)
  * result: {reference, outcome: "accepted" with tracking_number | "refused" with reason}. */
 #include <string.h>
 
@@ -140,6 +141,16 @@ static enum kw_rc cancel(struct kw_arena *a, const struct kw_partner *partner,
 		kw_arena_str(a, key.s), (struct kw_bytes) { "{}", 2 }, now, ret, err);
 }
 
+static enum kw_rc bring_back(struct kw_arena *a, const struct kw_partner *partner,
+	const struct parcel *p, kw_time now, struct kw_call *ret, struct kw_err *err)
+{
+	struct kw_uuid key = kw_uuid_of("return", p->parcel_id.s);
+
+	return make_call(a, partner, "POST",
+		kw_arena_printf(a, "/v1/bookings/%s/return", p->parcel_id.s),
+		kw_arena_str(a, key.s), (struct kw_bytes) { "{}", 2 }, now, ret, err);
+}
+
 /* ---- what is answered ---- */
 
 enum outcome { ACCEPTED, REFUSED };
@@ -266,6 +277,21 @@ static void read_cancel(
 		*ret = (struct answer) { ANSWER_REFUSED, NULL, "it has left" };
 }
 
+static void read_bring_back(
+	struct kw_arena *a, const struct kw_call *call, const struct parcel *p, struct answer *ret)
+{
+	(void)p;
+	*ret = failed(a, call);
+	if (call->rc != KW_OK)
+		return;
+	if (call->status == 200)
+		*ret = (struct answer) { .kind = ANSWER_ACCEPTED };
+	else if (call->status == 404 || call->status == 409)
+		*ret = (struct answer) { ANSWER_REFUSED, NULL,
+			kw_arena_printf(
+				a, "asked to bring it back, it answered %d", call->status) };
+}
+
 /* ---- tracking ---- */
 
 enum kw_rc karwan_courier_verify(
@@ -302,14 +328,15 @@ static const struct kw_field webhook_fields[] = {
 	KW_END,
 };
 
-static enum kw_rc read_tracking(
-	struct kw_arena *a, struct kw_bytes body, struct tracking_reported *ret, struct kw_err *err)
+static enum kw_rc read_tracking(struct kw_arena *a, struct kw_bytes body,
+	struct tracking_reported **ret, size_t *ret_n, struct kw_err *err)
 {
 	struct webhook webhook = { 0 };
 
 	KW_TRY(kw_json_decode(webhook_fields, body.p, body.n, a, &webhook, err));
-	*ret = *webhook.data;
-	ret->reference = kw_arena_str(a, ret->parcel_id.s);
+	webhook.data->reference = kw_arena_str(a, webhook.data->parcel_id.s);
+	*ret = webhook.data;
+	*ret_n = 1;
 	return KW_OK;
 }
 
@@ -322,5 +349,7 @@ const struct courier_adapter karwan_courier = {
 	.read_inquiry = read_inquiry,
 	.cancel = cancel,
 	.read_cancel = read_cancel,
+	.bring_back = bring_back,
+	.read_bring_back = read_bring_back,
 	.read_tracking = read_tracking,
 };
