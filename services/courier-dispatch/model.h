@@ -149,6 +149,7 @@ struct scan {
 	const char *place, *note;
 	int standing;         /* enum scan_standing */
 	int64_t content_hash; /* of all that the carrier said */
+	const char *trace;    /* of its message */
 	const void *cause;    /* struct kw_meta: the message whose trace goes on */
 	bool is_new;
 };

@@ -13,7 +13,7 @@
 	"o.settled_epoch, o.settled_number"
 #define SCAN_COLUMNS                                                                      \
 	"courier, event_id, carrier, subject, parcel_id, status, word, tracking_number, " \
-	"scanned_at, arrived_at, place, note, standing, content_hash"
+	"scanned_at, arrived_at, place, note, standing, content_hash, trace"
 /* Under number n, at courier c, at time t: the last one booked before. */
 #define PARCEL_NUMBERED(n, c, t)                                                 \
 	"(SELECT p.parcel_id FROM parcels p WHERE upper(p.tracking_number) = " n \
@@ -118,7 +118,8 @@ const struct kw_stmt dispatch_stmts[] = {
 			   ") SELECT u.* FROM unnest($1::text[], $2::text[], "
 			   "$3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], "
 			   "$8::text[], $9::timestamptz[], $10::timestamptz[], $11::text[], "
-			   "$12::text[], $13::text[], $14::bigint[]) u(courier, event_id) "
+			   "$12::text[], $13::text[], $14::bigint[], $15::text[]) "
+			   "u(courier, event_id) "
 			   "ORDER BY u.courier COLLATE \"C\", u.event_id COLLATE \"C\" "
 			   "ON CONFLICT (courier, event_id) DO NOTHING RETURNING courier, "
 			   "event_id" },
@@ -142,7 +143,7 @@ const struct kw_stmt dispatch_stmts[] = {
 									    "ORDER BY u.at" },
 	[UNMATCHED_SCANS] = { "SELECT s.courier, s.event_id, s.carrier, s.subject, m.parcel_id, "
 			      "s.status, s.word, s.tracking_number, s.scanned_at, s.arrived_at, "
-			      "s.place, s.note, s.standing, s.content_hash FROM scans s "
+			      "s.place, s.note, s.standing, s.content_hash, s.trace FROM scans s "
 			      "JOIN unnest($1::text[], $2::text[]) k(name, courier) "
 			      "ON k.name = lower(s.carrier), "
 			      "LATERAL " PARCEL_OF_SCAN " m "

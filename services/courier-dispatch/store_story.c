@@ -25,6 +25,7 @@ static const struct kw_col scan_cols[] = {
 	KW_COL_TEXT(struct scan, note),
 	KW_COL_ENUM(struct scan, standing, &scan_standings),
 	KW_COL_I64(struct scan, content_hash),
+	KW_COL_TEXT(struct scan, trace),
 	KW_COL_END,
 };
 

@@ -1,5 +1,6 @@
 /* What couriers say of parcels: stored as they said it, judged against what is known, told to the
  * partners. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,12 +61,22 @@ enum kw_rc take_tracking(
 	return desk_flush(d, err);
 }
 
+/* A scan that was stored goes on with the trace of the message that brought it. */
+static void recall(struct desk *d, struct scan *s)
+{
+	struct kw_meta *cause = kw_new(d->b->arena, struct kw_meta, 1);
+
+	snprintf(cause->trace.s, sizeof(cause->trace.s), "%s", s->trace);
+	s->cause = cause;
+}
+
 enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_err *err)
 {
 	KW_TRY(lock_or_expect(d, scans, n, err));
 	for (size_t i = 0; i < n; i++) {
 		struct parcel *p = desk_find(d, &scans[i].parcel_id);
 
+		recall(d, &scans[i]);
 		scans[i].standing = standing_of(p, &scans[i]);
 		kw_assert(scans[i].standing != SCAN_PENDING);
 		take_scan(d, p, &scans[i]);
@@ -85,6 +96,7 @@ enum kw_rc apply_pending_scans(
 		struct parcel *p = desk_find(d, &scans[i].parcel_id);
 
 		kw_assert(p != NULL);
+		recall(d, &scans[i]);
 		scans[i].standing = standing_of(p, &scans[i]);
 		kw_assert(scans[i].standing != SCAN_PENDING);
 		take_scan(d, p, &scans[i]);
@@ -123,6 +135,7 @@ static struct scan scan_of(const struct kw_partners *partners, const struct trac
 		.place = in->place,
 		.note = in->note,
 		.content_hash = hash,
+		.trace = in->meta.trace.s,
 		.cause = &in->meta,
 	};
 }
@@ -251,7 +264,7 @@ static void take_scan(struct desk *d, struct parcel *p, struct scan *s)
 {
 	struct kw_arena *a = d->b->arena;
 
-	if (s->status == CARRIER_UNKNOWN && s->cause &&
+	if (s->status == CARRIER_UNKNOWN && s->is_new &&
 		!carrier_word_of(d->partners, s->courier, s->word))
 		desk_raise(d, EXCEPTION_UNKNOWN_STATUS, NULL, s->courier,
 			kw_arena_printf(a, "%s %s", s->courier, s->word),

@@ -396,6 +396,12 @@ static void test_pending_scans(void **state)
 	assert_string_equal(dt_events("o1", 1), "created booked labelled handed_over tracked");
 	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'FOREIGN'"), 1);
 	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE standing = 'PENDING'"), 0);
+	/* what they do now still belongs to the webhooks that brought them */
+	assert_int_equal(
+		dt_count("SELECT count(*) FROM journal j JOIN scans s ON s.parcel_id = j.entity "
+			 "WHERE s.trace <> '' AND j.trace = s.trace"),
+		dt_count("SELECT count(*) FROM scans WHERE standing = 'APPLIED'"));
+	assert_int_equal(dt_count("SELECT count(*) FROM journal WHERE trace = ''"), 0);
 	assert_int_equal(
 		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_PARCEL' AND state "
 			 "= 'RESOLVED'"),

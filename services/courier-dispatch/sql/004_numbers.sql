@@ -11,6 +11,7 @@ CREATE INDEX parcels_number ON parcels (upper(tracking_number)) WHERE tracking_n
 ALTER TABLE scans ALTER parcel_id DROP NOT NULL;
 ALTER TABLE scans ADD carrier text;
 ALTER TABLE scans ADD subject uuid;
+ALTER TABLE scans ADD trace text NOT NULL DEFAULT ''; -- of its message, for what a scan that waits does later
 ALTER TABLE scans ADD CHECK (parcel_id IS NOT NULL OR standing = 'PENDING');
 ALTER TABLE scans ADD CHECK (subject IS NULL OR (carrier IS NOT NULL AND tracking_number IS NOT NULL));
 CREATE INDEX scans_subject ON scans (subject) WHERE subject IS NOT NULL;
