@@ -98,3 +98,61 @@ enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct 
 	return kw_svc_append(rq, KW_RESOLVE_REQUESTED, look.id.s, &look.id, m,
 		kw_arena_printf(rq->arena, "{\"exception_id\":\"%s\"}", look.id.s), err);
 }
+
+/* ---- where KEEP is all ---- */
+
+struct keep_row {
+	struct kw_uuid exception_id;
+	int64_t version;
+	const char *by, *note;
+};
+
+static const struct kw_col keep_cols[] = {
+	KW_COL_UUID(struct keep_row, exception_id),
+	KW_COL_I64(struct keep_row, version),
+	KW_COL_TEXT(struct keep_row, by),
+	KW_COL_TEXT(struct keep_row, note),
+	KW_COL_END,
+};
+
+struct count_row {
+	int64_t unknown;
+};
+
+enum kw_rc kw_on_keep_requested(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
+{
+	static const struct kw_stmt unknown = {
+		"SELECT count(*) FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) "
+		"i(exception_id) LEFT JOIN exceptions x USING (exception_id) "
+		"WHERE x.exception_id IS NULL"
+	};
+	static const struct kw_stmt close = {
+		"WITH asked AS (SELECT DISTINCT ON (exception_id) * FROM unnest($1::uuid[], "
+		"$2::bigint[], $3::text[], $4::text[]) i(exception_id, version, by, note)), "
+		"locked AS (SELECT x.exception_id FROM exceptions x JOIN asked USING (exception_id) "
+		"WHERE x.version = asked.version AND x.state = 'OPEN' ORDER BY x.exception_id "
+		"FOR UPDATE OF x) "
+		"UPDATE exceptions x SET state = 'CLOSED', resolution = 'KEEP', resolved_by = "
+		"asked.by, note = asked.note, changed_at = $5::timestamptz FROM locked JOIN asked "
+		"USING (exception_id) WHERE x.exception_id = locked.exception_id"
+	};
+	static const struct kw_col cols[] = { KW_COL_I64(struct count_row, unknown), KW_COL_END };
+	const struct kw_resolve_requested *messages = in;
+	struct keep_row *rows = kw_new(b->arena, struct keep_row, n);
+	struct kw_args args = kw_args_of(b->arena);
+	struct count_row count;
+
+	for (size_t i = 0; i < n; i++) {
+		if (messages[i].resolution != KW_KEEP)
+			return kw_fail_at(
+				err, KW_INVALID, "/resolution", "only KEEP ends what is here");
+		rows[i] = (struct keep_row) { messages[i].exception_id, messages[i].version,
+			messages[i].by, messages[i].reason };
+	}
+	kw_args_rows(&args, keep_cols, rows, n, sizeof(*rows));
+	KW_TRY(kw_pg_fetch_one(b->pg, &unknown, &args, cols, sizeof(count), &count, err));
+	if (count.unknown > 0)
+		return kw_fail_at(err, KW_INVALID, "/exception_id", "no such exception");
+	kw_args_time(&args, b->now);
+	return kw_pg_exec(b->pg, &close, &args, NULL, err);
+}

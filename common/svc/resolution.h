@@ -38,7 +38,12 @@ extern const struct kw_field kw_resolve_requested_fields[];
 /* May an exception of this kind be ended so? A service's own rule. */
 typedef bool kw_may_resolve_fn(const char *kind, int resolution);
 
-/* The handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is open
+/* Where KEEP is all that a person can do: the topic row's handler, for a table exceptions with the
+ * columns state ('OPEN', 'CLOSED'), version (counted by a trigger), resolution, resolved_by, note
+ * and changed_at. */
+kw_batch_fn kw_on_keep_requested;
+
+/* The edge handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is open
  * no more, or was changed since; 422: not in this way. */
 enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct kw_err *err);
 

@@ -62,6 +62,7 @@ struct assignment {
 	const struct decision *decision;
 	const struct kw_meta *cause;
 };
+/* n > 0. */
 enum kw_rc assign_payments(
 	struct kw_batch *b, const struct assignment *rows, size_t n, struct kw_err *err);
 

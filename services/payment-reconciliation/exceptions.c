@@ -71,6 +71,7 @@ enum kw_rc on_resolve_requested(struct kw_batch *b, const void *in, size_t n, st
 				.cause = &m->meta,
 			};
 	}
-	KW_TRY(assign_payments(b, assignments, n_assignments, err));
+	if (n_assignments > 0)
+		KW_TRY(assign_payments(b, assignments, n_assignments, err));
 	return faults_write(b, faults, n_faults, err);
 }

@@ -478,8 +478,6 @@ enum kw_rc assign_payments(
 	struct payment *payments;
 	size_t n_payments;
 
-	if (n == 0)
-		return KW_OK;
 	for (size_t i = 0; i < n; i++)
 		ids[i] = rows[i].payment_id;
 	KW_TRY(store_lock_payments(b, ids, sort_ids(ids, n), &payments, &n_payments, err));
