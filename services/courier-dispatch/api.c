@@ -7,6 +7,7 @@
 #include "adapters/adapter.h"
 #include "label.h"
 #include "store.h"
+#include "svc/resolution.h"
 #include "svc/svc.h"
 #include "json/json.h"
 
@@ -217,4 +218,19 @@ enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct 
 		l.page.next = kw_arena_printf(rq->arena, "%lld",
 			(long long)l.page.exceptions[EXCEPTIONS_PAGE_MAX - 1].seq);
 	return kw_svc_reply(rq, rs, exceptions_page_fields, &l.page, err);
+}
+
+/* ---- POST /v1/exceptions/:id/resolve ---- */
+
+/* A parcel without a courier stays somebody's work. */
+static bool may_resolve(const char *kind, int resolution)
+{
+	return resolution == KW_KEEP &&
+	       kw_strtab_value(&parcel_exception_kinds, kind) != EXCEPTION_NO_COURIER;
+}
+
+enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	(void)rs;
+	return kw_svc_resolve(rq, may_resolve, err);
 }

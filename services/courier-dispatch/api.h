@@ -4,6 +4,6 @@
 
 #include "http/server.h"
 
-kw_handler_fn post_tracking, get_parcel, get_label, get_exceptions;
+kw_handler_fn post_tracking, get_parcel, get_label, get_exceptions, post_resolution;
 
 #endif

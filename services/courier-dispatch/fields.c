@@ -2,6 +2,8 @@
  * shows. */
 #include "fields.h"
 
+#include "svc/resolution.h"
+
 #include "states.h"
 #include "json/contract.h"
 
@@ -222,6 +224,7 @@ EVENT(parcel_cancelled_event, "karwan.parcel.cancelled.v1");
 		type, fields, sizeof(T), KW_CONTRACT_OUT \
 	}
 const struct kw_contract_row dispatch_contract[] = {
+	OUT(KW_RESOLVE_REQUESTED, kw_resolve_requested_fields, struct kw_resolve_requested),
 	OUT("karwan.tracking.reported.v1", tracking_in_fields, struct tracking_reported),
 	OUT("karwan.parcel.cancel_requested.v1", cancel_request_in_fields, struct cancel_requested),
 	IN("karwan.order.routed.v1", routed_in_fields, struct order_routed),

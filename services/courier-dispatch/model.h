@@ -94,7 +94,7 @@ enum exception_kind {
 };
 extern const struct kw_strtab parcel_exception_kinds;
 
-enum exception_state { EXCEPTION_OPEN, EXCEPTION_RESOLVED };
+enum exception_state { EXCEPTION_OPEN, EXCEPTION_RESOLVED, EXCEPTION_CLOSED };
 extern const struct kw_strtab parcel_exception_states;
 
 /* How a scan stands to its parcel. */

@@ -4,6 +4,7 @@
 #include "api.h"
 #include "handlers.h"
 #include "jobs.h"
+#include "svc/resolution.h"
 #include "svc/svc.h"
 
 struct config {
@@ -34,6 +35,13 @@ static const struct kw_route routes[] = {
 		.path = "/v1/exceptions",
 		.handle = get_exceptions,
 		.auth = KW_AUTH_OPERATOR },
+	{ .method = "POST",
+		.path = "/v1/exceptions/:id/resolve",
+		.handle = post_resolution,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = kw_resolve_body_fields,
+		.in_size = sizeof(struct kw_resolve_body) },
 	{ 0 },
 };
 
@@ -54,6 +62,8 @@ static const struct kw_topic_row topics[] = {
 		struct cancel_requested, on_cancel_requests),
 	ROW("karwan.dispatch.in", "karwan.tracking.reported.v1", tracking_in_fields,
 		struct tracking_reported, on_tracking),
+	ROW("karwan.dispatch.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
+		struct kw_resolve_requested, kw_on_keep_requested),
 	{ 0 },
 };
 

@@ -154,7 +154,7 @@ static const char *const exception_kind_names[] = { "NO_COURIER", "BOOKING_STUCK
 	"UNKNOWN_STATUS", "UNKNOWN_PARCEL", "SCAN_CONFLICT", "RETURN_REFUSED" };
 const struct kw_strtab parcel_exception_kinds = KW_STRTAB(exception_kind_names);
 
-static const char *const exception_state_names[] = { "OPEN", "RESOLVED" };
+static const char *const exception_state_names[] = { "OPEN", "RESOLVED", "CLOSED" };
 const struct kw_strtab parcel_exception_states = KW_STRTAB(exception_state_names);
 
 static const char *const scan_standing_names[] = { "PENDING", "APPLIED", "FOREIGN" };

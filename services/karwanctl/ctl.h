@@ -21,10 +21,15 @@ struct ctl {
 	struct kw_arena *arena;
 	const char *dsn, *brokers, *topics_file, *log_level;
 	bool json, dry_run, from_end;
-	const char *attempts_file; /* check */
-	const char *topic;         /* accept */
-	const char *by;            /* who asks, for the record */
-	int argc;                  /* words after the command */
+	const char *attempts_file;                  /* check */
+	const char *topic;                          /* accept */
+	const char *by;                             /* who asks, for the record */
+	const char *reason, *channel, *external_id; /* exceptions resolve */
+	int max;                                    /* dlq replay SERVICE */
+	bool all;                                   /* exceptions list: ended ones too */
+	const char *partners_file,
+		*urls[AREAS]; /* exceptions resolve: the operator's token, the edges */
+	int argc;             /* words after the command */
 	char **argv;
 };
 
@@ -48,6 +53,9 @@ int ctl_topics_apply(struct ctl *ctl);
 int ctl_dlq_list(struct ctl *ctl);
 int ctl_dlq_show(struct ctl *ctl);
 int ctl_dlq_replay(struct ctl *ctl);
+int ctl_exceptions_list(struct ctl *ctl);
+int ctl_exceptions_show(struct ctl *ctl);
+int ctl_exceptions_resolve(struct ctl *ctl);
 int ctl_epoch(struct ctl *ctl);
 int ctl_accept(struct ctl *ctl);
 int ctl_explain(struct ctl *ctl);

@@ -7,12 +7,13 @@
 #include <time.h>
 
 #include "ctl.h"
+#include "flow/batch.h"
 #include "json/json.h"
 
 #define WAIT_US (20 * KW_US_PER_S)
 #define LIST_MAX 1000
 
-enum { LIST, FIND, REQUEST, OUTCOME };
+enum { LIST, FIND, REQUEST, OUTCOME, REPLAYABLE, WAITING, OUTCOMES };
 
 static const struct kw_stmt stmts[] = {
 	[LIST] = { "SELECT $1::text || '/' || id, topic, partition, at_offset, attempts, dead_at, reason, pointer, code, replays, replayed_at, "
@@ -20,6 +21,13 @@ static const struct kw_stmt stmts[] = {
 	[FIND] = { "SELECT $1::text || '/' || id, topic, partition, at_offset, attempts, dead_at, reason, pointer, code, replays, replayed_at, "
 		   "outcome, encode(key, 'escape'), headers, encode(value, 'escape') FROM dead_letters WHERE id = $2::bigint" },
 	[REQUEST] = { "SELECT request_replay($1::bigint, $2::boolean, $3::text)" },
+	/* what was asked before and not taken up yet is waited for, not asked again */
+	[REPLAYABLE] = { "SELECT count(*) FILTER (WHERE request_replay(id, $1::boolean, $2::text)), "
+			 "coalesce(max(id), 0) FROM (SELECT id FROM dead_letters WHERE replayed_at IS NULL "
+			 "AND requested IS NULL AND replays < $3::int ORDER BY id LIMIT $4::int) x" },
+	[WAITING] = { "SELECT count(*), 0::bigint FROM dead_letters WHERE requested IS NOT NULL" },
+	[OUTCOMES] = { "SELECT count(*) FILTER (WHERE replayed_at IS NOT NULL), count(*) FILTER "
+		       "(WHERE replayed_at IS NULL AND replays < $1::int) FROM dead_letters" },
 	[OUTCOME] = { "SELECT coalesce(outcome, '') FROM dead_letters WHERE id = $1::bigint AND requested IS NULL" },
 };
 
@@ -205,7 +213,7 @@ static enum kw_rc wait_outcome(
 	return rc;
 }
 
-int ctl_dlq_replay(struct ctl *ctl)
+static int replay_one(struct ctl *ctl)
 {
 	int64_t id;
 	const struct area *area = parse_id(ctl->argv[0], &id);
@@ -248,4 +256,71 @@ int ctl_dlq_replay(struct ctl *ctl)
 		printf("%s\n", answer.outcome);
 	}
 	return strncmp(answer.outcome, "OK", 2) == 0 ? CTL_OK : CTL_FOUND;
+}
+
+struct counts {
+	int64_t first, second;
+};
+static const struct kw_col count_cols[] = { KW_COL_I64(struct counts, first),
+	KW_COL_I64(struct counts, second), KW_COL_END };
+
+/* Until the service has taken up all that was asked, as long as it goes on. */
+static enum kw_rc wait_all(struct ctl *ctl, struct kw_pg *pg, struct kw_err *err)
+{
+	int64_t until = kw_monotonic_us() + WAIT_US, before = INT64_MAX;
+	struct counts waiting;
+
+	do {
+		struct kw_args args = kw_args_of(ctl->arena);
+		struct timespec pause = { 0, 100 * 1000 * 1000 };
+
+		nanosleep(&pause, NULL);
+		KW_TRY(kw_pg_fetch_one(
+			pg, &stmts[WAITING], &args, count_cols, sizeof(waiting), &waiting, err));
+		if (waiting.first < before)
+			until = kw_monotonic_us() + WAIT_US;
+		before = waiting.first;
+	} while (waiting.first > 0 && kw_monotonic_us() < until);
+	return waiting.first == 0 ? KW_OK : KW_NOTHING;
+}
+
+/* The oldest of a service that may be tried, at most ctl->max. */
+static int replay_service(struct ctl *ctl, const struct area *area)
+{
+	struct kw_args ask = kw_args_of(ctl->arena), look = kw_args_of(ctl->arena);
+	struct counts asked, outcomes = { 0 };
+	struct kw_err err = { 0 };
+
+	struct kw_pg *pg = ctl_connect(ctl, area->schema);
+	kw_args_bool(&ask, ctl->dry_run);
+	kw_args_text(&ask, ctl->by);
+	kw_args_int(&ask, KW_REPLAYS_MAX);
+	kw_args_int(&ask, ctl->max);
+	kw_args_int(&look, KW_REPLAYS_MAX);
+	enum kw_rc rc = kw_pg_fetch_one(
+		pg, &stmts[REPLAYABLE], &ask, count_cols, sizeof(asked), &asked, &err);
+	if (rc == KW_OK)
+		rc = wait_all(ctl, pg, &err);
+	if (rc == KW_OK)
+		rc = kw_pg_fetch_one(
+			pg, &stmts[OUTCOMES], &look, count_cols, sizeof(outcomes), &outcomes, &err);
+	kw_pg_free(pg);
+	if (rc == KW_NOTHING)
+		kw_fail(&err, rc, "%s has not taken them up: is it running? The requests stay.",
+			area->service);
+	if (rc != KW_OK)
+		return ctl_failed(area->service, &err);
+	printf(ctl->json ? "{\"asked\":%" PRId64 ",\"replayed\":%" PRId64 ",\"left\":%" PRId64 "}\n"
+			 : "asked for %" PRId64 "; replayed in all %" PRId64
+			   ", left to try %" PRId64 "\n",
+		asked.first, outcomes.first, outcomes.second);
+	return outcomes.second == 0 ? CTL_OK : CTL_FOUND;
+}
+
+int ctl_dlq_replay(struct ctl *ctl)
+{
+	for (size_t i = 0; i < AREAS; i++)
+		if (strcmp(areas[i].service, ctl->argv[0]) == 0)
+			return replay_service(ctl, &areas[i]);
+	return replay_one(ctl);
 }

@@ -25,6 +25,8 @@ const struct area areas[AREAS] = {
 		"karwan.dispatch.events", dispatch_migrations },
 };
 
+#define REPLAY_MAX 10000
+
 static int print_version(struct ctl *ctl)
 {
 	if (ctl->json)
@@ -48,8 +50,15 @@ static const struct command {
 		"what could not be done, by service, newest last" },
 	{ "dlq", "show", 1, ctl_dlq_show, "dlq show SERVICE/ID",
 		"one dead letter: bytes, headers, reason, attempts" },
-	{ "dlq", "replay", 1, ctl_dlq_replay, "dlq replay [--dry-run] SERVICE/ID",
-		"hands it to its service's handler again, and waits for the outcome" },
+	{ "dlq", "replay", 1, ctl_dlq_replay, "dlq replay [--dry-run] SERVICE/ID | SERVICE",
+		"hands it to its service's handler again, and waits for the outcome; SERVICE: its oldest ones, at most --max (100); run again, it goes on" },
+	{ "exceptions", "list", 0, ctl_exceptions_list, "exceptions list [--all]",
+		"what a person must look at, oldest first, with kind, age and owner; --all: what has ended too" },
+	{ "exceptions", "show", 1, ctl_exceptions_show, "exceptions show ID",
+		"one exception: reason, what it is about, the message that was set aside, who ended it and why" },
+	{ "exceptions", "resolve", 2, ctl_exceptions_resolve,
+		"exceptions resolve ID KEEP|CANCEL_ORDER|ASSIGN_ORDER --reason TEXT [--channel NAME --external-id ID]",
+		"ends it through the edge of its service: what we have stands, the order is cancelled, or money gets its order" },
 	{ "epoch", NULL, 0, ctl_epoch, "epoch",
 		"after PostgreSQL went back (restore, failover that lost something): starts a new epoch of every journal" },
 	{ "accept", NULL, 0, ctl_accept, "accept [--topic TOPIC]",
@@ -80,6 +89,16 @@ static const struct kw_config_key keys[] = {
 		"Kafka, host:port, comma-separated"),
 	KW_TEXT_KEY(struct ctl, topics_file, "KARWAN_TOPICS_FILE", "schemas/topics.json", 1, 4000,
 		"the topics of the system"),
+	KW_TEXT_KEY(struct ctl, partners_file, "KARWAN_PARTNERS_FILE", "", 0, 4000,
+		"the partners file: its first operator's token is used"),
+	KW_TEXT_KEY(struct ctl, urls[0], "KARWAN_LISTING_URL", "", 0, 1000,
+		"the edge of listing-ingestion"),
+	KW_TEXT_KEY(struct ctl, urls[1], "KARWAN_ROUTING_URL", "", 0, 1000,
+		"the edge of order-routing"),
+	KW_TEXT_KEY(struct ctl, urls[2], "KARWAN_PAYMENT_URL", "", 0, 1000,
+		"the edge of payment-reconciliation"),
+	KW_TEXT_KEY(struct ctl, urls[3], "KARWAN_DISPATCH_URL", "", 0, 1000,
+		"the edge of courier-dispatch"),
 	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10,
 		"debug, info, warning or error; not used"),
 	{ 0 },
@@ -129,12 +148,20 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 		{ "attempts", required_argument, NULL, 'a' },
 		{ "topic", required_argument, NULL, 't' },
 		{ "by", required_argument, NULL, 'b' },
+		{ "all", no_argument, NULL, 'A' },
+		{ "max", required_argument, NULL, 'm' },
+		{ "reason", required_argument, NULL, 'r' },
+		{ "channel", required_argument, NULL, 'c' },
+		{ "external-id", required_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const struct passwd *user = getpwuid(getuid());
 
+	char *end;
+
 	ctl->by = user ? user->pw_name : "unknown";
+	ctl->max = 100;
 	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		switch (c) {
 		case 'j':
@@ -151,6 +178,23 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'b':
 			ctl->by = optarg;
+			break;
+		case 'A':
+			ctl->all = true;
+			break;
+		case 'm':
+			ctl->max = (int)strtol(optarg, &end, 10);
+			if (*end || ctl->max < 1 || ctl->max > REPLAY_MAX)
+				return false;
+			break;
+		case 'r':
+			ctl->reason = optarg;
+			break;
+		case 'c':
+			ctl->channel = optarg;
+			break;
+		case 'e':
+			ctl->external_id = optarg;
 			break;
 		case 'h':
 			usage(stdout);

@@ -10,6 +10,7 @@
 #include "http/crypto.h"
 #include "rules.h"
 #include "store.h"
+#include "svc/resolution.h"
 #include "svc/svc.h"
 #include "json/json.h"
 
@@ -197,4 +198,16 @@ enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct 
 
 	KW_TRY(kw_svc_read(rq, list_tx, &list, err));
 	return kw_svc_reply(rq, rs, exception_list_fields, &list.found, err);
+}
+
+static bool may_resolve(const char *kind, int resolution)
+{
+	(void)kind;
+	return resolution == KW_KEEP;
+}
+
+enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	(void)rs;
+	return kw_svc_resolve(rq, may_resolve, err);
 }

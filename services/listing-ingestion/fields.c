@@ -1,6 +1,8 @@
 /* Field tables of everything that listing-ingestion takes, appends, reads and emits. */
 #include "fields.h"
 
+#include "svc/resolution.h"
+
 #define NAMES(table, ...)                                           \
 	static const char *const table##_texts[] = { __VA_ARGS__ }; \
 	const struct kw_strtab table = KW_STRTAB(table##_texts)
@@ -181,6 +183,8 @@ const struct kw_field exception_list_fields[] = {
 };
 
 const struct kw_contract_row listing_contract[] = {
+	{ KW_RESOLVE_REQUESTED, kw_resolve_requested_fields, sizeof(struct kw_resolve_requested),
+		KW_CONTRACT_OUT },
 	{ "karwan.maker.put.v1", maker_put_fields, sizeof(struct maker_put), KW_CONTRACT_OUT },
 	{ "karwan.hub.put.v1", hub_put_fields, sizeof(struct hub_put), KW_CONTRACT_OUT },
 	{ "karwan.listing.put.v1", listing_put_fields, sizeof(struct listing_put),

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "fields.h"
 #include "handlers.h"
+#include "svc/resolution.h"
 #include "svc/svc.h"
 
 static const struct kw_config_key config_keys[] = {
@@ -29,6 +30,8 @@ static const struct kw_route routes[] = {
 		BODY(listing, listing_body_fields) },
 	{ "GET", "/v1/listings/:id", get_listing, KW_AUTH_OPERATOR, NO_BODY },
 	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
+	{ "POST", "/v1/exceptions/:id/resolve", post_resolution, KW_AUTH_OPERATOR,
+		BODY(kw_resolve_body, kw_resolve_body_fields) },
 	{ 0 },
 };
 
@@ -39,6 +42,8 @@ static const struct kw_topic_row topics[] = {
 		on_maker_put },
 	{ "karwan.listings.in", "karwan.listing.put.v1", listing_put_fields,
 		sizeof(struct listing_put), on_listing_put },
+	{ "karwan.listings.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
+		sizeof(struct kw_resolve_requested), kw_on_keep_requested },
 	{ "karwan.orders.events", "karwan.order.routed.v1", depleted_fields,
 		sizeof(struct depleted_message), on_depleted },
 	{ "karwan.orders.events", "karwan.order.cancelled.v1", depleted_fields,

@@ -9,6 +9,7 @@
 
 #include "adapters/adapter.h"
 #include "core/err.h"
+#include "exceptions.h"
 #include "fields.h"
 #include "recent.h"
 #include "store.h"
@@ -17,7 +18,8 @@
 #define PAGE_MAX 100
 #define CACHE_TTL_S 300
 
-static kw_handler_fn post_order, post_cancel, get_order, get_orders, get_exceptions;
+static kw_handler_fn post_order, post_cancel, get_order, get_orders, get_exceptions,
+	post_resolution;
 
 #define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
 const struct kw_route routing_routes[] = {
@@ -28,6 +30,8 @@ const struct kw_route routing_routes[] = {
 	{ "POST", "/v1/orders/:id/cancel", post_cancel, KW_AUTH_OPERATOR, KW_JSON_BODY,
 		cancel_body_fields, sizeof(struct cancel_body), 0, NULL },
 	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
+	{ "POST", "/v1/exceptions/:id/resolve", post_resolution, KW_AUTH_OPERATOR, KW_JSON_BODY,
+		kw_resolve_body_fields, sizeof(struct kw_resolve_body), 0, NULL },
 	{ 0 },
 };
 
@@ -119,6 +123,18 @@ static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, str
 	m->by = operator->name;
 	return kw_svc_append(rq, "karwan.order.cancel_requested.v1", m->order_id.s, &m->order_id, m,
 		kw_arena_printf(rq->arena, "{\"order_id\":\"%s\"}", m->order_id.s), err);
+}
+
+static bool may_resolve(const char *kind, int resolution)
+{
+	return exception_may(kw_strtab_value(&exception_kind_names, kind), resolution == KW_KEEP,
+		resolution == KW_CANCEL_ORDER);
+}
+
+static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	(void)rs;
+	return kw_svc_resolve(rq, may_resolve, err);
 }
 
 /* ---- reads ---- */

@@ -290,6 +290,19 @@ void emit_conflicted(
 	emit(r, k, &order_conflicted_event, e);
 }
 
+void emit_resolved(struct round *r, struct work *k, const struct exception_now *x,
+	const struct kw_resolve_requested *m)
+{
+	struct order_event *e = begin(r, k);
+
+	e->exception_id = x->exception_id;
+	e->kind = x->kind;
+	e->resolution = m->resolution;
+	e->reason = m->reason;
+	e->by = m->by;
+	emit(r, k, &order_exception_resolved_event, e);
+}
+
 void emit_cancelled(
 	struct round *r, struct work *k, const struct kw_event_type *type, const int *cancelled)
 {

@@ -312,6 +312,16 @@ static const struct kw_field conflicted_fields[] = {
 	KW_END,
 };
 
+static const struct kw_field exception_resolved_fields[] = {
+	WHOSE,
+	KW_UUID(E, exception_id, KW_REQUIRED),
+	KW_ENUM(E, kind, KW_REQUIRED, &exception_kind_names),
+	KW_ENUM(E, resolution, KW_REQUIRED, &kw_resolution_names),
+	KW_STR(E, reason, KW_REQUIRED, 1, 200),
+	KW_STR(E, by, KW_REQUIRED, 1, 64),
+	KW_END,
+};
+
 static const struct kw_field cancelled_fields[] = {
 	WHOSE,
 	KW_STR(E, reason, KW_REQUIRED, 1, 200),
@@ -344,6 +354,8 @@ EVENT(order_parked_event, "karwan.order.parked.v1", parked_fields);
 EVENT(order_payment_reported_event, "karwan.order.payment_reported.v1", payment_reported_fields);
 EVENT(order_updated_event, "karwan.order.updated.v1", updated_fields);
 EVENT(order_conflicted_event, "karwan.order.conflicted.v1", conflicted_fields);
+EVENT(order_exception_resolved_event, "karwan.order.exception_resolved.v1",
+	exception_resolved_fields);
 EVENT(order_cancelled_event, "karwan.order.cancelled.v1", cancelled_fields);
 EVENT(order_cancel_refused_event, "karwan.order.cancel_refused.v1", cancel_refused_fields);
 EVENT(order_expired_event, "karwan.order.expired.v1", cancelled_fields);
@@ -371,6 +383,9 @@ const struct kw_contract_row routing_contract[] = {
 	OUT("karwan.order.payment_reported.v1", payment_reported_fields),
 	OUT("karwan.order.updated.v1", updated_fields),
 	OUT("karwan.order.conflicted.v1", conflicted_fields),
+	OUT("karwan.order.exception_resolved.v1", exception_resolved_fields),
+	{ KW_RESOLVE_REQUESTED, kw_resolve_requested_fields, sizeof(struct kw_resolve_requested),
+		KW_CONTRACT_OUT },
 	OUT("karwan.order.cancelled.v1", cancelled_fields),
 	OUT("karwan.order.cancel_refused.v1", cancel_refused_fields),
 	OUT("karwan.order.expired.v1", cancelled_fields),

@@ -5,6 +5,7 @@
 
 #include "flow/batch.h"
 #include "model.h"
+#include "svc/resolution.h"
 #include "json/contract.h"
 
 /* ---- read ---- */
@@ -113,6 +114,7 @@ struct order_event {
 	struct kw_money total, lines_total, shipping, tax, discount, amount;
 	int64_t fee_bps;
 	struct address *ship_to;
+	int kind, resolution; /* enum exception_kind, kw_resolution */
 	int state;
 	int routed_state; /* 0: all of it has somebody, 1: a part is parked */
 	const char *reference, *field, *reason, *by, *request_id;
@@ -188,8 +190,10 @@ struct view_exception {
 	struct kw_uuid exception_id, order_id;
 	int64_t seq;
 	int kind, state;
-	const char *channel, *external_id, *field, *detail;
-	kw_time opened_at;
+	const char *channel, *external_id, *field, *detail, *owner;
+	int64_t version;
+	kw_time opened_at, changed_at;
+	const char *resolution, *resolved_by, *note; /* once it is closed */
 };
 
 struct view_exceptions {

@@ -6,6 +6,7 @@
 
 #include "catalogue.h"
 #include "core/err.h"
+#include "exceptions.h"
 #include "round.h"
 #include "states.h"
 #include "json/json.h"
@@ -28,6 +29,8 @@ const struct kw_topic_row routing_topics[] = {
 		on_submitted),
 	ROW("karwan.orders.in", "karwan.order.cancel_requested.v1", cancel_fields, cancel_message,
 		on_cancel_requested),
+	ROW("karwan.orders.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
+		kw_resolve_requested, on_resolve_requested),
 	ROW(DISPATCH, "karwan.parcel.handed_over.v1", parcel_fields, parcel_message,
 		on_handed_over),
 	ROW(DISPATCH, "karwan.parcel.delivered.v1", parcel_fields, parcel_message, on_delivered),

@@ -77,6 +77,8 @@ void emit_payment(struct round *r, struct work *k, const struct payment_row *p);
 void emit_updated(struct round *r, struct work *k);
 void emit_conflicted(
 	struct round *r, struct work *k, const struct kw_uuid *exception, const char *field);
+void emit_resolved(struct round *r, struct work *k, const struct exception_now *x,
+	const struct kw_resolve_requested *m);
 /* type: cancelled or expired. cancelled: pieces per line. */
 void emit_cancelled(
 	struct round *r, struct work *k, const struct kw_event_type *type, const int *cancelled);

@@ -360,3 +360,10 @@ enum parcel_effect work_parcel(struct work *k, struct fulfilment *f, int event)
 		return PARCEL_EXCEPTION;
 	return !fulfilment_left(from) && fulfilment_left(f->state) ? PARCEL_LEFT : PARCEL_MOVED;
 }
+
+/* ---- exceptions ---- */
+
+bool exception_may(int kind, bool keep, bool cancel)
+{
+	return keep || (cancel && kind != EXCEPTION_STOCK_SHORT);
+}

@@ -66,4 +66,10 @@ enum parcel_effect {
 };
 enum parcel_effect work_parcel(struct work *k, struct fulfilment *f, int event);
 
+/* ---- exceptions ---- */
+
+/* May a person end an exception of this kind by leaving things as they are, or by cancelling the
+ * order? */
+bool exception_may(int kind, bool keep, bool cancel);
+
 #endif

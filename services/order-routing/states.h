@@ -8,8 +8,9 @@
 
 extern const struct kw_event_type order_received_event, order_routed_event, order_parked_event,
 	order_payment_reported_event, order_updated_event, order_conflicted_event,
-	order_cancelled_event, order_cancel_refused_event, order_expired_event,
-	order_in_progress_event, order_shipped_event, order_delivered_event, order_closed_event;
+	order_exception_resolved_event, order_cancelled_event, order_cancel_refused_event,
+	order_expired_event, order_in_progress_event, order_shipped_event, order_delivered_event,
+	order_closed_event;
 
 /* Fulfilments: (state, event) -> state. What is absent is refused. */
 extern const struct kw_fsm fulfilment_fsm;

@@ -175,6 +175,17 @@ const struct kw_stmt routing_stmts[] = {
 				"SELECT i.*, $9::timestamptz FROM unnest($1::uuid[], $2::text[], "
 				"$3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], "
 				"$8::text[]) AS i ON CONFLICT (exception_id) DO NOTHING" },
+	[FIND_EXCEPTIONS] = { "SELECT exception_id, order_id, kind, state, version FROM exceptions "
+			      "WHERE exception_id = ANY ($1::uuid[]) ORDER BY exception_id" },
+	[LOCK_EXCEPTIONS] = { "SELECT exception_id, order_id, kind, state, version FROM exceptions "
+			      "WHERE exception_id = ANY ($1::uuid[]) ORDER BY exception_id "
+			      "FOR UPDATE" },
+	[CLOSE_EXCEPTIONS] = { "UPDATE exceptions x SET state = 'CLOSED', version = x.version + 1, "
+			       "resolution = i.resolution, resolved_by = i.by, note = i.note, "
+			       "changed_at = $6::timestamptz FROM unnest($1::uuid[], "
+			       "$2::bigint[], $3::text[], $4::text[], $5::text[]) "
+			       "AS i(exception_id, version, resolution, by, note) "
+			       "WHERE x.exception_id = i.exception_id AND x.version = i.version" },
 	[UPDATE_STOCK] = { "UPDATE stock s SET on_hand = i.on_hand, allocated = i.allocated, "
 			   "missing = i.missing, counted = i.counted, "
 			   "count_version = i.count_version, version = i.version "
@@ -269,7 +280,8 @@ const struct kw_stmt routing_stmts[] = {
 	[READ_ORDER] = { "SELECT order_no, " ORDER_COLUMNS
 			 " FROM orders WHERE order_id = ANY ($1::uuid[])" },
 	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, order_id, channel, "
-			      "external_id, field, detail, opened_at FROM exceptions "
+			      "external_id, field, detail, opened_at, owner, version, "
+			      "changed_at, resolution, resolved_by, note FROM exceptions "
 			      "WHERE seq > $3::bigint AND ($1::text IS NULL OR kind = $1::text) "
 			      "AND ($2::text IS NULL OR state = $2::text) "
 			      "ORDER BY seq LIMIT $4::int" },

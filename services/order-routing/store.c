@@ -207,6 +207,24 @@ static const struct kw_col exception_cols[] = {
 	KW_COL_END,
 };
 
+static const struct kw_col exception_now_cols[] = {
+	KW_COL_UUID(struct exception_now, exception_id),
+	KW_COL_UUID(struct exception_now, order_id),
+	KW_COL_ENUM(struct exception_now, kind, &exception_kind_names),
+	KW_COL_ENUM(struct exception_now, state, &exception_state_names),
+	KW_COL_I64(struct exception_now, version),
+	KW_COL_END,
+};
+
+static const struct kw_col closing_cols[] = {
+	KW_COL_UUID(struct closing_row, exception_id),
+	KW_COL_I64(struct closing_row, version),
+	KW_COL_ENUM(struct closing_row, resolution, &kw_resolution_names),
+	KW_COL_TEXT(struct closing_row, by),
+	KW_COL_TEXT(struct closing_row, note),
+	KW_COL_END,
+};
+
 /* ---- shapes of calls ---- */
 
 static enum kw_rc fetch_of_orders(struct kw_batch *b, int stmt, const struct id_row *ids, size_t n,
@@ -229,6 +247,8 @@ static enum kw_rc fetch_of_orders(struct kw_batch *b, int stmt, const struct id_
 	}
 
 OF_ORDERS(store_lock_orders, LOCK_ORDERS, struct order, order_cols)
+OF_ORDERS(store_find_exceptions, FIND_EXCEPTIONS, struct exception_now, exception_now_cols)
+OF_ORDERS(store_lock_exceptions, LOCK_EXCEPTIONS, struct exception_now, exception_now_cols)
 OF_ORDERS(store_find_seen, FIND_SEEN, struct seen, seen_cols)
 OF_ORDERS(store_find_parked, FIND_PARKED, struct parked_row, parked_cols)
 OF_ORDERS(store_find_payments, FIND_PAYMENTS, struct payment_row, payment_cols)
@@ -328,6 +348,7 @@ WRITE(store_insert_messages, INSERT_MESSAGES, struct seen, seen_cols, 0)
 WRITE(store_insert_payments, INSERT_PAYMENTS, struct payment_row, payment_cols, 0)
 WRITE(store_insert_cancels, INSERT_CANCELS, struct cancel_row, cancel_cols, b->now)
 WRITE(store_insert_decisions, INSERT_DECISIONS, struct decision, decision_cols, b->now)
+WRITE(store_close_exceptions, CLOSE_EXCEPTIONS, struct closing_row, closing_cols, b->now)
 WRITE(store_insert_wakes, INSERT_WAKES, struct text_row, text_cols, 0)
 
 /* The same exception again changes nothing. */
@@ -405,6 +426,12 @@ enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const cha
 		KW_COL_TEXT(struct view_exception, field),
 		KW_COL_TEXT(struct view_exception, detail),
 		KW_COL_TIME(struct view_exception, opened_at),
+		KW_COL_TEXT(struct view_exception, owner),
+		KW_COL_I64(struct view_exception, version),
+		KW_COL_TIME(struct view_exception, changed_at),
+		KW_COL_TEXT(struct view_exception, resolution),
+		KW_COL_TEXT(struct view_exception, resolved_by),
+		KW_COL_TEXT(struct view_exception, note),
 		KW_COL_END,
 	};
 	struct kw_args args = kw_args_of(a);

@@ -1,6 +1,6 @@
 /* The statements of order-routing, one typed function each. Rows live in the batch's arena; arrays
  * come sorted by key, in bytes' order. All run in the transaction of b. Order of locks: orders,
- * stock, capacity; rows by key. */
+ * exceptions, stock, capacity; rows by key. */
 #ifndef ROUTING_STORE_H
 #define ROUTING_STORE_H
 
@@ -56,6 +56,20 @@ struct exception_row {
 	struct kw_uuid exception_id, order_id;
 	int kind;
 	const char *channel, *external_id, *field, *detail, *body;
+};
+
+/* One that exists, as it is. */
+struct exception_now {
+	struct kw_uuid exception_id, order_id; /* order_id "": of no order */
+	int kind, state;
+	int64_t version;
+};
+
+struct closing_row {
+	struct kw_uuid exception_id;
+	int64_t version; /* that it must have */
+	int resolution;  /* enum kw_resolution */
+	const char *by, *note;
 };
 
 struct sale_row {
@@ -164,6 +178,15 @@ enum kw_rc store_insert_decisions(
 	struct kw_batch *b, const struct decision *rows, size_t n, struct kw_err *err);
 enum kw_rc store_insert_exceptions(
 	struct kw_batch *b, const struct exception_row *rows, size_t n, struct kw_err *err);
+
+/* Those of the ids that exist, in order of the id. */
+enum kw_rc store_find_exceptions(struct kw_batch *b, const struct id_row *ids, size_t n,
+	struct exception_now **ret, size_t *ret_n, struct kw_err *err);
+enum kw_rc store_lock_exceptions(struct kw_batch *b, const struct id_row *ids, size_t n,
+	struct exception_now **ret, size_t *ret_n, struct kw_err *err);
+/* Sorted; each must be as locked. */
+enum kw_rc store_close_exceptions(
+	struct kw_batch *b, const struct closing_row *rows, size_t n, struct kw_err *err);
 
 /* ---- writing stock ---- */
 

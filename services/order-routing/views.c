@@ -90,7 +90,13 @@ static const struct kw_field view_exception_fields[] = {
 	KW_STR(struct view_exception, external_id, KW_OPTIONAL, 1, 128),
 	KW_STR(struct view_exception, field, KW_OPTIONAL, 1, 40),
 	KW_STR(struct view_exception, detail, KW_OPTIONAL, 1, 400),
+	KW_STR(struct view_exception, owner, KW_REQUIRED, 1, 64),
+	KW_I64(struct view_exception, version, KW_REQUIRED, 1, INT64_MAX),
 	KW_TIME(struct view_exception, opened_at, KW_REQUIRED),
+	KW_TIME(struct view_exception, changed_at, KW_OPTIONAL),
+	KW_STR(struct view_exception, resolution, KW_OPTIONAL, 1, 40),
+	KW_STR(struct view_exception, resolved_by, KW_OPTIONAL, 1, 64),
+	KW_STR(struct view_exception, note, KW_OPTIONAL, 1, 200),
 	KW_END,
 };
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "rules.h"
 #include "store.h"
+#include "svc/resolution.h"
 #include "json/json.h"
 
 #define PAGE 100
@@ -225,6 +227,9 @@ static const struct kw_field exception_view_fields[] = {
 	KW_I64(struct exception_view, version, KW_REQUIRED, 1, INT64_MAX),
 	KW_TIME(struct exception_view, opened_at, KW_REQUIRED),
 	KW_TIME(struct exception_view, changed_at, KW_REQUIRED),
+	KW_STR(struct exception_view, resolution, KW_OPTIONAL, 1, 40),
+	KW_STR(struct exception_view, resolved_by, KW_OPTIONAL, 1, 64),
+	KW_STR(struct exception_view, note, KW_OPTIONAL, 1, 200),
 	KW_END,
 };
 
@@ -276,6 +281,20 @@ static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, 
 	return kw_svc_reply(rq, rs, exceptions_fields, &answer, err);
 }
 
+/* ---- POST /v1/exceptions/:id/resolve ---- */
+
+static bool may_resolve(const char *kind, int resolution)
+{
+	return exception_may(kw_strtab_value(&exception_kinds, kind), resolution == KW_KEEP,
+		resolution == KW_ASSIGN_ORDER);
+}
+
+static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	(void)rs;
+	return kw_svc_resolve(rq, may_resolve, err);
+}
+
 const struct kw_route payment_routes[] = {
 	{ .method = "POST",
 		.path = "/v1/providers/:provider/events",
@@ -294,5 +313,12 @@ const struct kw_route payment_routes[] = {
 		.path = "/v1/exceptions",
 		.handle = get_exceptions,
 		.auth = KW_AUTH_OPERATOR },
+	{ .method = "POST",
+		.path = "/v1/exceptions/:id/resolve",
+		.handle = post_resolution,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = kw_resolve_body_fields,
+		.in_size = sizeof(struct kw_resolve_body) },
 	{ 0 },
 };

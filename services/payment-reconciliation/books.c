@@ -257,15 +257,28 @@ static int by_exception(const void *left, const void *right)
 static bool apply_fault(
 	const struct fault *fault, struct exception *x, const struct kw_event_type **ret_emit)
 {
-	const struct kw_edge *edge = kw_fsm_find(
-		&exception_fsm, x->state, fault->ends ? EXCEPTION_ENDS : EXCEPTION_ARISES);
+	const struct decision *decision = fault->decision;
+	bool worked = decision && !fault->ends;
+	const struct kw_edge *edge = kw_fsm_find(&exception_fsm, x->state,
+		worked        ? EXCEPTION_WORKED
+		: fault->ends ? EXCEPTION_ENDS
+			      : EXCEPTION_ARISES);
 
-	if (!edge || edge->to == KW_SAME)
+	if (!edge || edge->to == KW_SAME || (worked && x->version != decision->version))
 		return false;
+	if (edge->to == EXCEPTION_OPEN)
+		x->resolution = x->by = x->note = NULL;
+	if (decision) {
+		x->resolution = decision->resolution;
+		x->by = decision->by;
+		x->note = decision->note;
+	}
 	x->state = edge->to;
 	x->version++;
-	x->expected = fault->expected;
-	x->received = fault->received;
+	if (!worked) {
+		x->expected = fault->expected;
+		x->received = fault->received;
+	}
 	*ret_emit = edge->emit;
 	return true;
 }
@@ -312,6 +325,9 @@ enum kw_rc faults_write(struct kw_batch *b, struct fault *faults, size_t n, stru
 			.expected = x.expected,
 			.received = x.received,
 			.reason = x.reason,
+			.resolution = x.resolution,
+			.by = x.by,
+			.note = x.note,
 		};
 		kw_emit(b, emit, x.home.s, &x.exception_id, x.version, fault->cause, &data);
 	}

@@ -37,15 +37,33 @@ enum kw_rc books_write(struct kw_batch *b, struct books *books, int kind, struct
 
 /* ---- exceptions ---- */
 
+/* What a person decided about the exception of this version. */
+struct decision {
+	int64_t version;
+	const char *resolution, *by, *note;
+};
+
 struct fault {
 	struct kw_uuid exception_id, home, order_id, payment_id;
 	int kind;
-	bool ends; /* else it arises */
+	bool ends;                       /* else it arises */
+	const struct decision *decision; /* why it ends; or, where it does not, that it stands */
 	struct kw_money expected, received;
 	const struct kw_meta *cause;
 };
 
-/* Opens and resolves by the state table; what is so already stays. */
+/* Opens, accepts and resolves by the state table; what is so already stays. */
 enum kw_rc faults_write(struct kw_batch *b, struct fault *faults, size_t n, struct kw_err *err);
+
+/* A person says which order a payment without one belongs to. */
+struct assignment {
+	struct kw_uuid payment_id, exception_id;
+	const char *channel, *external_id;
+	const struct decision *decision;
+	const struct kw_meta *cause;
+};
+/* n > 0. */
+enum kw_rc assign_payments(
+	struct kw_batch *b, const struct assignment *rows, size_t n, struct kw_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "http/crypto.h"
 #include "messages.h"
+#include "svc/resolution.h"
 #include "json/json.h"
 
 #define ID_MAX 64    /* maker, hub and listing ids */
@@ -173,20 +174,31 @@ static const struct kw_field payment_refunded_fields[] = {
 const struct kw_event_type payment_refunded_event = { "karwan.payment.refunded.v1",
 	payment_refunded_fields };
 
-static const struct kw_field exception_changed_fields[] = {
-	KW_UUID(struct exception_changed, exception_id, KW_REQUIRED),
-	KW_ENUM(struct exception_changed, kind, KW_REQUIRED, &exception_kinds),
-	KW_UUID(struct exception_changed, order_id, KW_OPTIONAL),
-	KW_UUID(struct exception_changed, payment_id, KW_OPTIONAL),
-	KW_MONEY(struct exception_changed, expected, KW_OPTIONAL),
-	KW_MONEY(struct exception_changed, received, KW_OPTIONAL),
-	KW_STR(struct exception_changed, reason, KW_REQUIRED, 1, TEXT_MAX),
+#define EXCEPTION_FIELDS                                                                \
+	KW_UUID(struct exception_changed, exception_id, KW_REQUIRED),                   \
+		KW_ENUM(struct exception_changed, kind, KW_REQUIRED, &exception_kinds), \
+		KW_UUID(struct exception_changed, order_id, KW_OPTIONAL),               \
+		KW_UUID(struct exception_changed, payment_id, KW_OPTIONAL),             \
+		KW_MONEY(struct exception_changed, expected, KW_OPTIONAL),              \
+		KW_MONEY(struct exception_changed, received, KW_OPTIONAL),              \
+		KW_STR(struct exception_changed, reason, KW_REQUIRED, 1, TEXT_MAX)
+static const struct kw_field exception_opened_fields[] = {
+	EXCEPTION_FIELDS,
+	KW_END,
+};
+static const struct kw_field exception_decided_fields[] = {
+	EXCEPTION_FIELDS,
+	KW_STR(struct exception_changed, resolution, KW_OPTIONAL, 1, 40),
+	KW_STR(struct exception_changed, by, KW_OPTIONAL, 1, 64),
+	KW_STR(struct exception_changed, note, KW_OPTIONAL, 1, 200),
 	KW_END,
 };
 const struct kw_event_type exception_opened_event = { "karwan.exception.opened.v1",
-	exception_changed_fields };
+	exception_opened_fields };
+const struct kw_event_type exception_accepted_event = { "karwan.exception.accepted.v1",
+	exception_decided_fields };
 const struct kw_event_type exception_resolved_event = { "karwan.exception.resolved.v1",
-	exception_changed_fields };
+	exception_decided_fields };
 
 static const struct kw_field earning_earned_fields[] = {
 	KW_UUID(struct earning_earned, earning_id, KW_REQUIRED),
@@ -223,9 +235,13 @@ const struct kw_contract_row payment_contract[] = {
 		KW_CONTRACT_OUT },
 	{ "karwan.payment.refunded.v1", payment_refunded_fields, sizeof(struct payment_refunded),
 		KW_CONTRACT_OUT },
-	{ "karwan.exception.opened.v1", exception_changed_fields, sizeof(struct exception_changed),
+	{ KW_RESOLVE_REQUESTED, kw_resolve_requested_fields, sizeof(struct kw_resolve_requested),
 		KW_CONTRACT_OUT },
-	{ "karwan.exception.resolved.v1", exception_changed_fields,
+	{ "karwan.exception.opened.v1", exception_opened_fields, sizeof(struct exception_changed),
+		KW_CONTRACT_OUT },
+	{ "karwan.exception.accepted.v1", exception_decided_fields,
+		sizeof(struct exception_changed), KW_CONTRACT_OUT },
+	{ "karwan.exception.resolved.v1", exception_decided_fields,
 		sizeof(struct exception_changed), KW_CONTRACT_OUT },
 	{ "karwan.earning.earned.v1", earning_earned_fields, sizeof(struct earning_earned),
 		KW_CONTRACT_OUT },

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "books.h"
+#include "svc/resolution.h"
 
 /* An amount from outside that sums may be made of. */
 static enum kw_rc check_amount(
@@ -352,6 +353,8 @@ const struct kw_topic_row payment_topics[] = {
 		sizeof(struct order_routed), on_order_routed },
 	{ "karwan.payments.in", "karwan.payment.reported.v1", payment_reported_fields,
 		sizeof(struct payment_reported), on_payment_reported },
+	{ "karwan.payments.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
+		sizeof(struct kw_resolve_requested), on_resolve_requested },
 	{ "karwan.orders.events", "karwan.order.payment_reported.v1", order_payment_reported_fields,
 		sizeof(struct order_payment_reported), on_order_payment_reported },
 	{ "karwan.orders.events", "karwan.order.cancelled.v1", order_cancelled_fields,

@@ -5,7 +5,7 @@
 #include "flow/batch.h"
 
 kw_batch_fn on_order_received, on_order_routed, on_order_cancelled, on_parcel_delivered;
-kw_batch_fn on_payment_reported, on_order_payment_reported;
+kw_batch_fn on_payment_reported, on_order_payment_reported, on_resolve_requested;
 
 /* arg: struct missing_orders. Opens ORDER_MISSING on those that still wait. */
 struct missing_orders {

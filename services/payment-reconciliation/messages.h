@@ -133,6 +133,7 @@ struct exception_changed {
 	struct kw_uuid order_id, payment_id;
 	struct kw_money expected, received;
 	const char *reason;
+	const char *resolution, *by, *note; /* of the person who decided, if one did */
 };
 
 struct earning_earned {
@@ -143,7 +144,7 @@ struct earning_earned {
 };
 
 extern const struct kw_event_type expectation_settled_event, payment_captured_event,
-	payment_refunded_event, exception_opened_event, exception_resolved_event,
-	earning_earned_event;
+	payment_refunded_event, exception_opened_event, exception_accepted_event,
+	exception_resolved_event, earning_earned_event;
 
 #endif

@@ -61,9 +61,10 @@ enum money_event {
 };
 extern const struct kw_strtab money_events;
 
-enum exception_state { EXCEPTION_NONE, EXCEPTION_OPEN, EXCEPTION_RESOLVED };
+/* ACCEPTED: a person said that it stands; the fault is still there. */
+enum exception_state { EXCEPTION_NONE, EXCEPTION_OPEN, EXCEPTION_ACCEPTED, EXCEPTION_RESOLVED };
 extern const struct kw_strtab exception_states;
-enum exception_event { EXCEPTION_ARISES, EXCEPTION_ENDS };
+enum exception_event { EXCEPTION_ARISES, EXCEPTION_ENDS, EXCEPTION_WORKED };
 extern const struct kw_strtab exception_events;
 
 /* The first ones are of an order and one bit each in expectation.faults; those from FAULT_ORDER_END

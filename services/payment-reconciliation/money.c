@@ -12,6 +12,7 @@ struct word {
 	size_t at; /* in the order of the log */
 	struct provider_event event;
 	const char *provider_payment_id, *channel, *external_id;
+	const struct decision *decision; /* of the person who says it; NULL: a provider */
 };
 
 /* An event of a payment, with what it held then. */
@@ -28,6 +29,7 @@ struct deal {
 	size_t n_words;
 	struct payment *payments; /* in order of the id */
 	const struct kw_meta **causes;
+	const struct decision **decisions;
 	bool *fresh, *changed;
 	size_t n_payments;
 	struct emission *emissions;
@@ -152,6 +154,7 @@ static enum kw_rc open_payments(struct kw_batch *b, struct deal *deal, struct kw
 	KW_TRY(store_lock_payments(b, ids, deal->n_payments, &known, &n_known, err));
 	deal->payments = kw_new(b->arena, struct payment, deal->n_payments);
 	deal->causes = kw_new(b->arena, const struct kw_meta *, deal->n_payments);
+	deal->decisions = kw_new(b->arena, const struct decision *, deal->n_payments);
 	deal->fresh = kw_new(b->arena, bool, deal->n_payments);
 	deal->changed = kw_new(b->arena, bool, deal->n_payments);
 	for (size_t i = 0; i < deal->n_payments; i++) {
@@ -199,6 +202,8 @@ static void apply_word(struct deal *deal, const struct word *word)
 	deal->changed[at] |= change.changed;
 	if (!deal->causes[at])
 		deal->causes[at] = word->cause;
+	if (word->decision)
+		deal->decisions[at] = word->decision;
 	if (change.fault >= 0) {
 		add_fault(deal, word, change.fault);
 		deal->refused[deal->n_refused++] =
@@ -225,6 +230,7 @@ static void judge_references(struct deal *deal)
 			.payment_id = p->payment_id,
 			.kind = FAULT_UNKNOWN_REFERENCE,
 			.ends = !arises,
+			.decision = arises ? NULL : deal->decisions[i],
 			.received = money_of(p, p->captured),
 			.cause = deal->causes[i],
 		};
@@ -458,6 +464,55 @@ enum kw_rc on_order_payment_reported(
 			.provider_payment_id = m->reference,
 			.channel = m->channel,
 			.external_id = m->external_id,
+		};
+	}
+	return hear(b, words, n, err);
+}
+
+/* The same capture again, and this time with its order. */
+enum kw_rc assign_payments(
+	struct kw_batch *b, const struct assignment *rows, size_t n, struct kw_err *err)
+{
+	struct kw_uuid *ids = kw_new(b->arena, struct kw_uuid, n);
+	struct word *words = kw_new(b->arena, struct word, n);
+	struct payment *payments;
+	size_t n_payments;
+
+	for (size_t i = 0; i < n; i++)
+		ids[i] = rows[i].payment_id;
+	KW_TRY(store_lock_payments(b, ids, sort_ids(ids, n), &payments, &n_payments, err));
+	for (size_t i = 0; i < n; i++) {
+		const struct assignment *row = &rows[i];
+		const struct payment *p =
+			bsearch(&row->payment_id, payments, n_payments, sizeof(*p), to_payment);
+
+		kw_assert(p); /* its exception is there */
+		struct payment_reported same = {
+			.provider = p->provider,
+			.kind = KIND_SUCCEEDED,
+			.provider_payment_id = p->provider_payment_id,
+			.amount = money_of(p, p->captured),
+			.channel = row->channel,
+			.external_id = row->external_id,
+		};
+		words[i] = (struct word) {
+			.cause = row->cause,
+			.at = i,
+			.event = {
+				.provider = p->provider,
+				.provider_event_id = kw_arena_printf(
+					b->arena, "assignment/%s", row->exception_id.s),
+				.payment_id = p->payment_id,
+				.kind = KIND_SUCCEEDED,
+				.amount = same.amount,
+				.order_id = kw_uuid_of("order", row->channel, row->external_id),
+				.occurred_at = b->now,
+				.content_hash = payment_content_hash(b->arena, &same),
+			},
+			.provider_payment_id = p->provider_payment_id,
+			.channel = row->channel,
+			.external_id = row->external_id,
+			.decision = row->decision,
 		};
 	}
 	return hear(b, words, n, err);

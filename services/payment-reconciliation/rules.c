@@ -452,3 +452,8 @@ const char *fault_owner(int kind)
 		return "finance";
 	}
 }
+
+bool exception_may(int kind, bool keep, bool assign)
+{
+	return keep || (assign && kind == FAULT_UNKNOWN_REFERENCE);
+}

@@ -179,24 +179,33 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		"$2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], "
 		"$8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[]) u",
 	},
+	[FIND_EXCEPTIONS] = {
+		"SELECT exception_id, home, order_id, payment_id, kind, expected, "
+		"expected_currency, received, received_currency, reason, owner, state, "
+		"version, resolution, resolved_by, note FROM exceptions WHERE exception_id "
+		"= ANY ($1::uuid[]) ORDER BY exception_id",
+	},
 	[LOCK_EXCEPTIONS] = {
 		"SELECT exception_id, home, order_id, payment_id, kind, expected, "
 		"expected_currency, received, received_currency, reason, owner, state, "
-		"version FROM exceptions WHERE exception_id = ANY ($1::uuid[]) ORDER BY "
+		"version, resolution, resolved_by, note FROM exceptions WHERE exception_id = ANY ($1::uuid[]) ORDER BY "
 		"exception_id FOR UPDATE",
 	},
 	[WRITE_EXCEPTIONS] = {
 		"INSERT INTO exceptions AS x (exception_id, home, order_id, payment_id, "
 		"kind, expected, expected_currency, received, received_currency, reason, "
-		"owner, state, version, opened_at, changed_at) SELECT u.*, "
-		"$14::timestamptz, $14::timestamptz FROM unnest($1::uuid[], $2::uuid[], "
+		"owner, state, version, resolution, resolved_by, note, opened_at, "
+		"changed_at) SELECT u.*, $17::timestamptz, $17::timestamptz FROM unnest($1::uuid[], $2::uuid[], "
 		"$3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::text[], "
 		"$8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], "
-		"$13::bigint[]) u(exception_id) ORDER BY u.exception_id ON CONFLICT "
+		"$13::bigint[], $14::text[], $15::text[], $16::text[]) u(exception_id) "
+		"ORDER BY u.exception_id ON CONFLICT "
 		"(exception_id) DO UPDATE SET expected = excluded.expected, "
 		"expected_currency = excluded.expected_currency, received = "
 		"excluded.received, received_currency = excluded.received_currency, state "
-		"= excluded.state, version = excluded.version, changed_at = "
+		"= excluded.state, version = excluded.version, resolution = "
+		"excluded.resolution, resolved_by = excluded.resolved_by, note = "
+		"excluded.note, changed_at = "
 		"excluded.changed_at WHERE x.version = excluded.version - 1",
 	},
 	[FIND_MISSING] = {
@@ -224,7 +233,7 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 	[READ_EXCEPTIONS] = {
 		"SELECT exception_id, order_id, payment_id, kind, state, expected, "
 		"expected_currency, received, received_currency, reason, owner, version, "
-		"opened_at, changed_at FROM exceptions WHERE ($1::text IS NULL OR kind = "
+		"opened_at, changed_at, resolution, resolved_by, note FROM exceptions WHERE ($1::text IS NULL OR kind = "
 		"$1) AND ($2::text IS NULL OR state = $2) AND (opened_at, exception_id) > "
 		"($3::timestamptz, $4::uuid) ORDER BY opened_at, exception_id LIMIT "
 		"$5::bigint",

@@ -96,8 +96,13 @@ static const struct kw_edge exception_edges[] = {
 	{ EXCEPTION_NONE, EXCEPTION_ARISES, EXCEPTION_OPEN, &exception_opened_event },
 	{ EXCEPTION_OPEN, EXCEPTION_ARISES, KW_SAME, NULL },
 	{ EXCEPTION_OPEN, EXCEPTION_ENDS, EXCEPTION_RESOLVED, &exception_resolved_event },
+	{ EXCEPTION_OPEN, EXCEPTION_WORKED, EXCEPTION_ACCEPTED, &exception_accepted_event },
+	{ EXCEPTION_ACCEPTED, EXCEPTION_ARISES, KW_SAME, NULL },
+	{ EXCEPTION_ACCEPTED, EXCEPTION_ENDS, EXCEPTION_RESOLVED, &exception_resolved_event },
+	{ EXCEPTION_ACCEPTED, EXCEPTION_WORKED, KW_SAME, NULL },
 	{ EXCEPTION_RESOLVED, EXCEPTION_ARISES, EXCEPTION_OPEN, &exception_opened_event },
 	{ EXCEPTION_RESOLVED, EXCEPTION_ENDS, KW_SAME, NULL },
+	{ EXCEPTION_RESOLVED, EXCEPTION_WORKED, KW_SAME, NULL },
 };
 const struct kw_fsm exception_fsm = KW_FSM(exception_edges);
 
@@ -121,10 +126,10 @@ static const char *const money_event_names[] = { "NONE", "ON_DELIVERY", "EXACT",
 	"FOREIGN", "WENT_BACK", "CANCELLED" };
 const struct kw_strtab money_events = KW_STRTAB(money_event_names);
 
-static const char *const exception_state_names[] = { "NONE", "OPEN", "RESOLVED" };
+static const char *const exception_state_names[] = { "NONE", "OPEN", "ACCEPTED", "RESOLVED" };
 const struct kw_strtab exception_states = KW_STRTAB(exception_state_names);
 
-static const char *const exception_event_names[] = { "ARISES", "ENDS" };
+static const char *const exception_event_names[] = { "ARISES", "ENDS", "WORKED" };
 const struct kw_strtab exception_events = KW_STRTAB(exception_event_names);
 
 static const char *const exception_kind_names[] = { "UNDERPAID", "OVERPAID", "REFUND_DUE",

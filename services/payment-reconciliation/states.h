@@ -9,6 +9,7 @@ extern const struct kw_fsm expectation_fsm, payment_fsm, exception_fsm;
 
 /* What an edge may emit (fields.c). */
 extern const struct kw_event_type expectation_settled_event, payment_captured_event,
-	payment_refunded_event, exception_opened_event, exception_resolved_event;
+	payment_refunded_event, exception_opened_event, exception_accepted_event,
+	exception_resolved_event;
 
 #endif

@@ -454,16 +454,31 @@ static const struct kw_col exception_cols[] = {
 	KW_COL_TEXT(struct exception, owner),
 	KW_COL_ENUM(struct exception, state, &exception_states),
 	KW_COL_I64(struct exception, version),
+	KW_COL_TEXT(struct exception, resolution),
+	KW_COL_TEXT(struct exception, by),
+	KW_COL_TEXT(struct exception, note),
 	KW_COL_END,
 };
+
+static enum kw_rc fetch_exceptions(struct kw_batch *b, int stmt, const struct kw_uuid *ids,
+	size_t n, struct exception **ret, size_t *ret_n, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(b->arena);
+	kw_args_rows(&args, id_cols, ids, n, sizeof(*ids));
+	return kw_pg_fetch(
+		b->pg, STMT(stmt), &args, exception_cols, sizeof(**ret), ret, ret_n, err);
+}
+
+enum kw_rc store_find_exceptions(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct exception **ret, size_t *ret_n, struct kw_err *err)
+{
+	return fetch_exceptions(b, FIND_EXCEPTIONS, ids, n, ret, ret_n, err);
+}
 
 enum kw_rc store_lock_exceptions(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
 	struct exception **ret, size_t *ret_n, struct kw_err *err)
 {
-	struct kw_args args = kw_args_of(b->arena);
-	kw_args_rows(&args, id_cols, ids, n, sizeof(*ids));
-	return kw_pg_fetch(b->pg, STMT(LOCK_EXCEPTIONS), &args, exception_cols, sizeof(**ret), ret,
-		ret_n, err);
+	return fetch_exceptions(b, LOCK_EXCEPTIONS, ids, n, ret, ret_n, err);
 }
 
 /* What the version test refuses was changed by another meanwhile: an exception of one message alone

@@ -101,8 +101,12 @@ struct exception {
 	const char *reason, *owner;
 	int state; /* enum exception_state */
 	int64_t version;
+	const char *resolution, *by, *note; /* of the person who decided, if one did */
 };
-/* Locks and reads those that exist: state and version. */
+/* Those that exist, in order of the id; ids sorted. */
+enum kw_rc store_find_exceptions(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct exception **ret, size_t *ret_n, struct kw_err *err);
+/* The same, locked. */
 enum kw_rc store_lock_exceptions(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
 	struct exception **ret, size_t *ret_n, struct kw_err *err);
 /* Inserts, or overwrites the one row that has the version before. */
@@ -148,6 +152,7 @@ struct exception_view {
 	const char *reason, *owner;
 	int64_t version;
 	kw_time opened_at, changed_at;
+	const char *resolution, *resolved_by, *note;
 };
 /* kind, state: names, NULL for all. */
 enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,

@@ -90,6 +90,9 @@ static const struct kw_col exception_view_cols[] = {
 	KW_COL_I64(struct exception_view, version),
 	KW_COL_TIME(struct exception_view, opened_at),
 	KW_COL_TIME(struct exception_view, changed_at),
+	KW_COL_TEXT(struct exception_view, resolution),
+	KW_COL_TEXT(struct exception_view, resolved_by),
+	KW_COL_TEXT(struct exception_view, note),
 	KW_COL_END,
 };
 

@@ -135,6 +135,13 @@ static const struct command poison[] = {
 	{ "replay 4", ctl("dlq replay order-routing/1", "INVALID"), .status = 1 },
 	{ "replay 5", ctl("dlq replay order-routing/1", "INVALID"), .status = 1 },
 	{ "the guard", ctl("dlq replay order-routing/1", "LOOP_GUARD"), .status = 1 },
+	{ "one of the others",
+		ctl("dlq replay --max 1 order-routing",
+			"asked for 1; replayed in all 0, left to try 2"),
+		.status = 1 },
+	{ "at most so often each",
+		ctl("dlq replay order-routing", "asked for 2; replayed in all 0, left to try 2"),
+		.status = 1 },
 	{ "clean", check_clean() },
 	{ 0 },
 };
@@ -143,6 +150,42 @@ static void scenario_1(void **state)
 {
 	(void)state;
 	script_run(&sys, same_order_many_times);
+}
+
+/* The conflict of scenario 1, as an operator works it. */
+static void a_conflict_is_worked(void **state)
+{
+	static const char member[] = "\"exception_id\":\"";
+	const char *output, *found;
+
+	(void)state;
+	assert_int_equal(system_ctl(&sys, &output,
+				 (const char *const[]) { "--json", "exceptions", "list", NULL }),
+		0);
+	found = strstr(output, member);
+	assert_non_null(found);
+	const char *id = kw_arena_strn(sys.arena, found + strlen(member), 36);
+	assert_int_equal(
+		system_ctl(&sys, &output, (const char *const[]) { "exceptions", "show", id, NULL }),
+		0);
+	assert_non_null(strstr(output, "CONFLICT"));
+	assert_non_null(strstr(output, "\"external_id\":\"ONE\"")); /* what was set aside */
+	const char *const resolve[] = { "exceptions", "resolve", id, "KEEP", "--reason",
+		"the first total is right", NULL };
+	assert_int_equal(system_ctl(&sys, &output, resolve), 0);
+	assert_non_null(strstr(output, id));
+	system_settle(&sys);
+	assert_int_equal(
+		system_number(&sys, "routing",
+			"SELECT count(*) FROM exceptions WHERE kind = 'CONFLICT' AND state = 'CLOSED' "
+			"AND resolved_by = 'operator' AND note = 'the first total is right'"),
+		1);
+	assert_int_equal(system_ctl(&sys, &output, resolve), 1); /* it is closed */
+	assert_int_equal(system_ctl(&sys, &output,
+				 (const char *const[]) { "explain", "pavilion", "ONE", NULL }),
+		0);
+	assert_non_null(strstr(output, "karwan.order.exception_resolved.v1"));
+	system_check(&sys);
 }
 
 static void scenario_2(void **state)
@@ -214,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scenario_1),
+		cmocka_unit_test(a_conflict_is_worked),
 		cmocka_unit_test(scenario_2),
 		cmocka_unit_test(scenario_4),
 		cmocka_unit_test(mutants_are_caught),

@@ -382,6 +382,9 @@ int system_ctl(struct system *s, const char **ret_output, const char *const *wor
 		kw_arena_printf(s->arena, "KARWAN_KAFKA_BROKERS=%s", system_brokers(s)),
 		kw_arena_printf(
 			s->arena, "KARWAN_TOPICS_FILE=%s/schemas/topics.json", KW_SOURCE_DIR),
+		kw_arena_printf(s->arena, "KARWAN_PARTNERS_FILE=%s/partners.json", s->dir),
+		kw_arena_printf(s->arena, "KARWAN_ROUTING_URL=http://127.0.0.1:%d",
+			port_of(s, "order-routing")),
 		"PATH=/usr/bin:/bin",
 		NULL,
 	};

@@ -372,6 +372,41 @@ static void test_whole_way(void **state)
 	kt_partner_done(&partner);
 }
 
+static struct kw_call resolve(const char *id, const char *body)
+{
+	return call("POST", api, kw_arena_printf(w.arena, "/v1/exceptions/%s/resolve", id),
+		"Authorization: Bearer " TOKEN, body);
+}
+
+/* A person accepts an exception: what cannot be is refused at once, the rest is a message. */
+static void resolve_one(void)
+{
+	const char *id = world_text(&w,
+		"SELECT min(exception_id::text) FROM payment.exceptions WHERE kind = 'UNKNOWN_REFERENCE'",
+		NULL);
+	struct kw_call c = resolve("11111111-1111-5111-8111-111111111111",
+		"{\"resolution\":\"KEEP\",\"reason\":\"known\"}");
+	assert_int_equal(status_of(&c), 404);
+	c = resolve(id, "{\"resolution\":\"CANCEL_ORDER\",\"reason\":\"known\"}");
+	assert_int_equal(status_of(&c), 422);
+	assert_true(answers(&c, "#/resolution"));
+	c = resolve(id,
+		"{\"resolution\":\"ASSIGN_ORDER\",\"reason\":\"known\",\"channel\":\"nobody\",\"external_id\":\"1\"}");
+	assert_int_equal(status_of(&c), 422);
+	assert_true(answers(&c, "#/channel"));
+	c = resolve(id, "{\"resolution\":\"KEEP\",\"reason\":\"known\",\"version\":7}");
+	assert_int_equal(status_of(&c), 409);
+	c = resolve(id, "{\"resolution\":\"KEEP\",\"reason\":\"known\",\"version\":1}");
+	assert_int_equal(status_of(&c), 202);
+	assert_true(answers(&c, id));
+	for (int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S; kw_monotonic_us() < end;)
+		if (world_number(&w,
+			    "SELECT count(*) FROM payment.exceptions WHERE state = 'ACCEPTED' AND note = 'known'",
+			    NULL) == 1)
+			return;
+	fail_msg("the exception is not accepted");
+}
+
 static void test_reads(void **state)
 {
 	(void)state;
@@ -400,6 +435,7 @@ static void test_reads(void **state)
 	assert_true(answers(&c, "\"reason\":\"money came without a reference"));
 	c = get("/v1/exceptions?state=RESOLVED");
 	assert_true(answers(&c, "\"exceptions\":[]"));
+	resolve_one();
 	assert_int_equal(kill(service, SIGTERM), 0);
 	assert_int_equal(kt_wait(service), 0);
 	service = 0;

@@ -1,0 +1,50 @@
+/* How a person ends an exception: the endpoint POST /v1/exceptions/:id/resolve and the message that
+ * it appends to the service's in topic. The service decides in its batch handler; the edge only
+ * refuses what can be seen to be impossible. A service that has exceptions has a view
+ * exception_list (exception_id, kind, state, version, …) in its schema. Any thread. */
+#ifndef KW_SVC_RESOLUTION_H
+#define KW_SVC_RESOLUTION_H
+
+#include "svc/svc.h"
+
+enum kw_resolution {
+	KW_KEEP,         /* what we have stands */
+	KW_CANCEL_ORDER, /* what has not left of the order is cancelled */
+	KW_ASSIGN_ORDER, /* the money belongs to the order (channel, external_id) */
+};
+extern const struct kw_strtab kw_resolution_names;
+
+struct kw_resolve_body {
+	int resolution; /* enum kw_resolution */
+	const char *reason;
+	int64_t version; /* that the person saw; 0: the present one */
+	const char *channel, *external_id;
+};
+extern const struct kw_field kw_resolve_body_fields[];
+
+/* karwan.exception.resolve_requested.v1, key: the exception's id. It acts on this version alone, so
+ * that a repeat, or one that comes late, changes nothing. */
+struct kw_resolve_requested {
+	struct kw_meta meta;
+	struct kw_uuid exception_id;
+	int64_t version;
+	int resolution; /* enum kw_resolution */
+	const char *reason, *by;
+	const char *channel, *external_id; /* of ASSIGN_ORDER */
+};
+extern const struct kw_field kw_resolve_requested_fields[];
+#define KW_RESOLVE_REQUESTED "karwan.exception.resolve_requested.v1"
+
+/* May an exception of this kind be ended so? A service's own rule. */
+typedef bool kw_may_resolve_fn(const char *kind, int resolution);
+
+/* Where KEEP is all that a person can do: the topic row's handler, for a table exceptions with the
+ * columns state ('OPEN', 'CLOSED'), version (counted by a trigger), resolution, resolved_by, note
+ * and changed_at. */
+kw_batch_fn kw_on_keep_requested;
+
+/* The edge handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is open
+ * no more, or was changed since; 422: not in this way. */
+enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct kw_err *err);
+
+#endif
