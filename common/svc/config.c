@@ -180,6 +180,15 @@ static void secret_name(const struct kw_config_key *key, char *out, size_t size)
 	kw_assert(n > 0 && (size_t)n < size);
 }
 
+static void help_length(const struct kw_config_key *key, FILE *out)
+{
+	fprintf(out, "%s of %" PRId64,
+		key->kind == KW_CONFIG_SECRET ? "name of a file with a line" : "text", key->min);
+	if (key->max > key->min)
+		fprintf(out, " to %" PRId64, key->max);
+	fprintf(out, " bytes");
+}
+
 void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
 {
 	char name[128];
@@ -193,12 +202,10 @@ void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
 				fprintf(out, "%" PRId64 " to %" PRId64, key->min, key->max);
 			else if (key->kind == KW_CONFIG_BOOL)
 				fprintf(out, "true or false");
-			else if (key->kind == KW_CONFIG_SECRET)
-				fprintf(out, "name of a file with one line");
 			else if (key->choices)
 				fprintf(out, "%s", key->choices);
 			else
-				fprintf(out, "text");
+				help_length(key, out);
 			if (!key->fallback)
 				fprintf(out, ", required\n");
 			else

@@ -80,8 +80,8 @@ static const struct kw_config_key keys[] = {
 		"Kafka, host:port, comma-separated"),
 	KW_TEXT_KEY(struct ctl, topics_file, "KARWAN_TOPICS_FILE", "schemas/topics.json", 1, 4000,
 		"the topics of the system"),
-	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10,
-		"debug, info, warning or error; not used"),
+	KW_CHOICE_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning",
+		"debug|info|warning|error", "the least that is logged"),
 	{ 0 },
 };
 
@@ -182,5 +182,7 @@ int main(int argc, char **argv)
 		kw_config_load((const struct kw_config_key *const[]) { keys, NULL },
 			(void *const[]) { &ctl }, a, stderr) != KW_OK)
 		return 78;
+	if (ctl.log_level)
+		kw_log_init("karwanctl", kw_log_level_of(ctl.log_level));
 	return command->run(&ctl);
 }

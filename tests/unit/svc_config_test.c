@@ -248,13 +248,13 @@ static void test_help_names_everything(void **state)
 	fclose(out);
 	assert_non_null(strstr(text, "KARWAN_POSTGRES_DSN"));
 	assert_non_null(strstr(text, "database, as URI"));
-	assert_non_null(strstr(text, "text, required\n"));
+	assert_non_null(strstr(text, "text of 1 to 80 bytes, required\n"));
 	assert_non_null(strstr(text, "1 to 2000, default 1000\n"));
 	assert_non_null(strstr(text, "true or false, default false\n"));
 	assert_non_null(strstr(text, "debug|info|error, default info\n"));
 	assert_non_null(strstr(text, "KARWAN_NATIONAL_ID_KEY_FILE"));
-	assert_non_null(strstr(text, "name of a file with one line, required\n"));
-	assert_non_null(strstr(text, "text, default empty\n"));
+	assert_non_null(strstr(text, "name of a file with a line of 16 to 64 bytes, required\n"));
+	assert_non_null(strstr(text, "text of 0 to 10 bytes, default empty\n"));
 }
 
 static void check_shown(struct fixture *f, const char *dsn, const char *shown)
