@@ -78,16 +78,27 @@ def client_names(root):
     return set(NAME.findall(re.search(r"^client_env\(\) \{\n(.*?)\n\}", script, re.S | re.M).group(1)))
 
 
-def accepted_faults(bin_dir, names):
-    """A program that is given a name which it does not know says so."""
-    for program in PROGRAMS:
-        arguments = ["check"] if program == "karwanctl" else []
-        environment = {name: "x" for name in names} | {"KARWAN_NO_SUCH_NAME": "x"}
-        done = subprocess.run([bin_dir / program, *arguments], check=False, capture_output=True, text=True,
-                              env=environment)
-        refused = set(re.findall(r"^(KARWAN_\w+): no such setting", done.stderr, re.M))
-        if done.returncode != 78 or refused != {"KARWAN_NO_SUCH_NAME"}:
-            yield f"{program}: exit {done.returncode}, not 78, or it does not know {sorted(refused)}"
+def refusal(program, environment):
+    """What a program says of a wrong environment: its status, and reason by name."""
+    arguments = ["check"] if program.name == "karwanctl" else []
+    done = subprocess.run([program, *arguments], check=False, capture_output=True, text=True, env=environment)
+    return done.returncode, dict(re.findall(r"^(KARWAN_\w+): (.*)", done.stderr, re.M))
+
+
+def refused_faults(bin_dir, programs, clients):
+    """A name that nobody knows is refused, those of `./karwan env` are not; all that is wrong is said at once."""
+    for name, settings in programs.items():
+        status, said = refusal(bin_dir / name, {client: "x" for client in clients} | {"KARWAN_NO_SUCH_NAME": "x"})
+        unknown = {of for of, reason in said.items() if reason.startswith("no such setting")}
+        if status != 78 or unknown != {"KARWAN_NO_SUCH_NAME"}:
+            yield f"{name}: status {status}, and it does not know {sorted(unknown)}"
+        numbers = {s.name: s.values for s in settings if re.fullmatch(r"-?\d+ to \d+", s.values)}
+        wrong = {of: str(int(values.split(" to ")[1]) + 1) for of, values in numbers.items()} | \
+            {s.name: "x" for s in settings if s.values == "true or false" or "|" in s.values} | {"KARWAN_NO_SUCH_NAME": "x"}
+        status, said = refusal(bin_dir / name, wrong)
+        wanted = set(wrong) | {s.name for s in settings if s.default == "required"}
+        if status != 78 or set(said) != wanted:
+            yield f"{name}: status {status}; said of {sorted(set(said) ^ wanted)}, or not"
 
 
 # ---- docker-compose.yml: block style, anchors by `&name` and `*name`; a YAML library is no dependency ----
@@ -168,7 +179,7 @@ def main():
         page.write_text(TABLE.sub(lambda found: found[1] + rows_of(tables.get(found["of"], [])),
                                   page.read_text(encoding="utf-8")), encoding="utf-8")
     known = {setting.name for settings in programs.values() for setting in settings} | clients
-    faults = [*page_faults(page, tables), *text_faults(root, known), *accepted_faults(bin_dir, clients), *sample_faults()]
+    faults = [*page_faults(page, tables), *text_faults(root, known), *refused_faults(bin_dir, programs, clients), *sample_faults()]
     compose = root / "docker-compose.yml"
     if compose.exists():
         faults += compose_faults(compose.read_text(encoding="utf-8"), programs, clients)
