@@ -1,5 +1,5 @@
-/* What all bus parts share: a message, the topics of the system, the partition of a key, facts about the cluster.
- * bus is the only layer that uses librdkafka. */
+/* What all bus parts share: a message, the topics of the system, the partition of a key, facts
+ * about the cluster. bus is the only layer that uses librdkafka. */
 #ifndef KW_BUS_BUS_H
 #define KW_BUS_BUS_H
 
@@ -26,7 +26,8 @@ struct kw_message {
 	int64_t offset;
 	kw_time time; /* the broker's (LogAppendTime) */
 	struct kw_bytes key, value;
-	struct kw_header headers[KW_HEADERS_MAX]; /* the rest is dropped and n_headers says how many there were */
+	struct kw_header headers[KW_HEADERS_MAX]; /* the rest is dropped and n_headers says how many
+						     there were */
 	size_t n_headers;
 };
 
@@ -53,14 +54,19 @@ struct kw_topics {
 };
 
 /* Reads and checks the file; the result lives in the arena. */
-enum kw_rc kw_topics_load(const char *file, struct kw_arena *a, struct kw_topics *ret, struct kw_err *err);
+enum kw_rc kw_topics_load(
+	const char *file, struct kw_arena *a, struct kw_topics *ret, struct kw_err *err);
 const struct kw_topic *kw_topics_find(const struct kw_topics *topics, const char *name);
-/* Creates what is absent (LogAppendTime, cleanup.policy=delete, retention, replicas: the broker's default); CONFLICT where a
- * partition count differs. ret_created counts. */
-enum kw_rc kw_topics_apply(const char *brokers, const struct kw_topics *topics, size_t *ret_created, struct kw_err *err);
-/* CONFLICT where a topic is absent or its partition count differs; RETRY when no broker answers within timeout_ms. */
-enum kw_rc kw_topics_verify(const char *brokers, const struct kw_topics *topics, int timeout_ms, struct kw_err *err);
+/* Creates what is absent (LogAppendTime, cleanup.policy=delete, retention, replicas: the broker's
+ * default); CONFLICT where a partition count differs. ret_created counts. */
+enum kw_rc kw_topics_apply(const char *brokers, const struct kw_topics *topics, size_t *ret_created,
+	struct kw_err *err);
+/* CONFLICT where a topic is absent or its partition count differs; RETRY when no broker answers
+ * within timeout_ms. */
+enum kw_rc kw_topics_verify(
+	const char *brokers, const struct kw_topics *topics, int timeout_ms, struct kw_err *err);
 /* Cluster id; buffer of at least 64. */
-enum kw_rc kw_bus_cluster_id(const char *brokers, int timeout_ms, char *out, size_t size, struct kw_err *err);
+enum kw_rc kw_bus_cluster_id(
+	const char *brokers, int timeout_ms, char *out, size_t size, struct kw_err *err);
 
 #endif

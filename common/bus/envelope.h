@@ -1,4 +1,5 @@
-/* CloudEvents 1.0 in Kafka binary mode: the event's attributes as headers ce_*, and the place (epoch, number).
+/* CloudEvents 1.0 in Kafka binary mode: the event's attributes as headers ce_*, and the place
+ * (epoch, number).
  * https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md */
 #ifndef KW_BUS_ENVELOPE_H
 #define KW_BUS_ENVELOPE_H
@@ -29,7 +30,9 @@ bool kw_place_parse(struct kw_bytes text, struct kw_place *ret);
 
 /* Headers of the event; texts live in the arena. Returns their number (at most 10). */
 size_t kw_envelope_headers(const struct kw_envelope *e, struct kw_arena *a, struct kw_header *out);
-/* INVALID when a required attribute is absent or empty (id, source, type, specversion), or the mode is structured. */
-enum kw_rc kw_envelope_parse(const struct kw_message *m, struct kw_arena *a, struct kw_envelope *ret, struct kw_err *err);
+/* INVALID when a required attribute is absent or empty (id, source, type, specversion), or the mode
+ * is structured. */
+enum kw_rc kw_envelope_parse(const struct kw_message *m, struct kw_arena *a,
+	struct kw_envelope *ret, struct kw_err *err);
 
 #endif

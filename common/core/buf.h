@@ -1,5 +1,6 @@
 /* Growing byte buffer with a mandatory maximum, for encoders.
- * Past the maximum it drops what follows and remembers it (full); the writer checks once at the end. */
+ * Past the maximum it drops what follows and remembers it (full); the writer checks once at the
+ * end. */
 #ifndef KW_CORE_BUF_H
 #define KW_CORE_BUF_H
 

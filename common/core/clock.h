@@ -30,8 +30,8 @@ int64_t kw_monotonic_us(void);
 #define KW_TIME_TEXT 32
 /* "2026-01-31T10:00:00.123456Z"; the fraction is left out when it is zero. */
 void kw_time_format(kw_time t, char out[KW_TIME_TEXT]);
-/* RFC 3339 with offset; T and Z in any case; digits past the microsecond are cut; second 60 only at 23:59:60 UTC
- * (kept as the following second). INVALID otherwise. */
+/* RFC 3339 with offset; T and Z in any case; digits past the microsecond are cut; second 60 only at
+ * 23:59:60 UTC (kept as the following second). INVALID otherwise. */
 enum kw_rc kw_time_parse(const char *text, kw_time *ret, struct kw_err *err);
 
 #endif

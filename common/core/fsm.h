@@ -20,7 +20,10 @@ struct kw_fsm {
 	size_t n;
 };
 
-#define KW_FSM(array) { (array), sizeof(array) / sizeof((array)[0]) }
+#define KW_FSM(array)                                       \
+	{                                                   \
+		(array), sizeof(array) / sizeof((array)[0]) \
+	}
 
 /* The edge, or NULL: refused. */
 const struct kw_edge *kw_fsm_find(const struct kw_fsm *fsm, int from, int event);

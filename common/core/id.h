@@ -1,5 +1,5 @@
-/* Ids as functions of their source: UUIDv5 in Karwan's namespace (RFC 9562), text form in lower case;
- * and random tokens. Values; any thread. */
+/* Ids as functions of their source: UUIDv5 in Karwan's namespace (RFC 9562), text form in lower
+ * case; and random tokens. Values; any thread. */
 #ifndef KW_CORE_ID_H
 #define KW_CORE_ID_H
 

@@ -28,6 +28,14 @@ static void add_number(struct kw_buf *line, const char *name, int64_t number);
 static void add_error(struct kw_buf *line, const struct kw_err *err);
 static size_t valid_utf8(const unsigned char *s);
 
+enum kw_log_level kw_log_level_of(const char *name)
+{
+	for (int i = KW_DEBUG; i <= KW_ERROR; i++)
+		if (strcmp(level_names[i], name) == 0)
+			return (enum kw_log_level)i;
+	return KW_INFO;
+}
+
 void kw_log_init(const char *service, enum kw_log_level level)
 {
 	service_name = service;

@@ -35,6 +35,8 @@ static inline const char *kw_log_text(const char *text)
 	return text ? text : "";
 }
 
+/* By its name in the log; INFO for any other name. */
+enum kw_log_level kw_log_level_of(const char *name);
 /* service is in every line; both before threads start. */
 void kw_log_init(const char *service, enum kw_log_level level);
 

@@ -17,11 +17,11 @@ enum kw_rc {
 const char *kw_rc_name(enum kw_rc rc);
 
 /* Leaves the function with the code of a call that was not OK. It does nothing else. */
-#define KW_TRY(call)                                                                               \
-	do {                                                                                       \
-		enum kw_rc kw_try_rc = (call);                                                     \
-		if (kw_try_rc != KW_OK)                                                            \
-			return kw_try_rc;                                                          \
+#define KW_TRY(call)                           \
+	do {                                   \
+		enum kw_rc kw_try_rc = (call); \
+		if (kw_try_rc != KW_OK)        \
+			return kw_try_rc;      \
 	} while (0)
 
 #define KW_LEN(array) (sizeof(array) / sizeof((array)[0]))

@@ -9,7 +9,10 @@ struct kw_strtab {
 	int n;
 };
 
-#define KW_STRTAB(array) { (array), (int)(sizeof(array) / sizeof((array)[0])) }
+#define KW_STRTAB(array)                                           \
+	{                                                          \
+		(array), (int)(sizeof(array) / sizeof((array)[0])) \
+	}
 
 /* NULL when out of range. */
 const char *kw_strtab_name(const struct kw_strtab *t, int value);

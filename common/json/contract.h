@@ -1,5 +1,6 @@
 /* What a service reads and writes, as rows that the contract test compares with schemas/events.
- * Const tables; each service exports `const struct kw_contract_row <name>_contract[]`, ended by { 0 }. */
+ * Const tables; each service exports `const struct kw_contract_row <name>_contract[]`, ended by a
+ * row of zeros. */
 #ifndef KW_JSON_CONTRACT_H
 #define KW_JSON_CONTRACT_H
 
@@ -9,7 +10,7 @@
 
 enum kw_contract_side {
 	KW_CONTRACT_OUT, /* we write it: the table and the schema say exactly the same */
-	KW_CONTRACT_IN,	 /* we only read it: what the schema allows, the table accepts */
+	KW_CONTRACT_IN,  /* we only read it: what the schema allows, the table accepts */
 };
 
 struct kw_contract_row {

@@ -119,6 +119,14 @@ static void load_text(struct load *l, const struct kw_config_key *key, const cha
 	memcpy(into, &copy, sizeof(copy));
 }
 
+static bool is_of(const char *characters, const struct kw_bytes *text)
+{
+	for (size_t i = 0; i < text->n; i++)
+		if (!memchr(characters, ((const char *)text->p)[i], strlen(characters)))
+			return false;
+	return true;
+}
+
 static void load_secret(struct load *l, const struct kw_config_key *key, struct kw_bytes *into)
 {
 	char name[128];
@@ -133,6 +141,8 @@ static void load_secret(struct load *l, const struct kw_config_key *key, struct 
 	else if (into->n < (size_t)key->min || into->n > (size_t)key->max)
 		complain(l, "%s: a secret of %zu bytes, not between %" PRId64 " and %" PRId64, name,
 			into->n, key->min, key->max);
+	else if (key->choices && !is_of(key->choices, into))
+		complain(l, "%s: a secret with other characters than %s", name, key->choices);
 }
 
 static bool is_known(const struct kw_config_key *const *tables, const char *name, size_t n)
@@ -180,6 +190,15 @@ static void secret_name(const struct kw_config_key *key, char *out, size_t size)
 	kw_assert(n > 0 && (size_t)n < size);
 }
 
+static void help_length(const struct kw_config_key *key, FILE *out)
+{
+	fprintf(out, "%s of %" PRId64,
+		key->kind == KW_CONFIG_SECRET ? "name of a file with a line" : "text", key->min);
+	if (key->max > key->min)
+		fprintf(out, " to %" PRId64, key->max);
+	fprintf(out, " bytes");
+}
+
 void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
 {
 	char name[128];
@@ -193,12 +212,10 @@ void kw_config_help(const struct kw_config_key *const *tables, FILE *out)
 				fprintf(out, "%" PRId64 " to %" PRId64, key->min, key->max);
 			else if (key->kind == KW_CONFIG_BOOL)
 				fprintf(out, "true or false");
-			else if (key->kind == KW_CONFIG_SECRET)
-				fprintf(out, "name of a file with one line");
-			else if (key->choices)
+			else if (key->kind == KW_CONFIG_TEXT && key->choices)
 				fprintf(out, "%s", key->choices);
 			else
-				fprintf(out, "text");
+				help_length(key, out);
 			if (!key->fallback)
 				fprintf(out, ", required\n");
 			else

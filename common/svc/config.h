@@ -22,7 +22,7 @@ struct kw_config_key {
 	const char *fallback; /* as text; NULL: required */
 	int64_t min, max;     /* INT: value; TEXT, SECRET: bytes */
 	const char *help;     /* one line, with the unit */
-	const char *choices;  /* TEXT: "debug|info"; NULL: any text */
+	const char *choices;  /* TEXT: "debug|info", SECRET: its characters; NULL: any */
 };
 
 #define KW_CONFIG_CHECK(T, m, ...) \
@@ -50,6 +50,12 @@ struct kw_config_key {
 	{                                                                                        \
 		env, KW_CONFIG_SECRET, KW_CONFIG_CHECK(T, m, struct kw_bytes : 1), NULL, lo, hi, \
 			help, NULL                                                               \
+	}
+/* Of n hex digits. */
+#define KW_HEX_SECRET_KEY(T, m, env, n, help)                                                  \
+	{                                                                                      \
+		env, KW_CONFIG_SECRET, KW_CONFIG_CHECK(T, m, struct kw_bytes : 1), NULL, n, n, \
+			help, "0123456789abcdefABCDEF"                                         \
 	}
 
 /* tables: NULL-terminated list of { 0 }-terminated tables with the structs that they fill. Writes

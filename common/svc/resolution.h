@@ -43,8 +43,8 @@ typedef bool kw_may_resolve_fn(const char *kind, int resolution);
  * and changed_at. */
 kw_batch_fn kw_on_keep_requested;
 
-/* The edge handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is open
- * no more, or was changed since; 422: not in this way. */
+/* The edge handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is
+ * open no more, or was changed since; 422: not in this way. */
 enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct kw_err *err);
 
 #endif

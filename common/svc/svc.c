@@ -86,16 +86,6 @@ static bool load_settings(struct kw_svc *svc)
 	return false;
 }
 
-static enum kw_log_level level_of(const char *name)
-{
-	static const char *const names[] = { "debug", "info", "warning", "error" };
-
-	for (int i = KW_DEBUG; i <= KW_ERROR; i++)
-		if (strcmp(names[i], name) == 0)
-			return (enum kw_log_level)i;
-	return KW_INFO;
-}
-
 int kw_svc_run(const struct kw_service *service, int argc, char **argv)
 {
 	struct kw_svc *svc = calloc(1, sizeof(*svc));
@@ -143,7 +133,7 @@ static int run(struct kw_svc *svc)
 	sigset_t signals;
 	int sig;
 
-	kw_log_init(svc->service->name, level_of(svc->common.log_level));
+	kw_log_init(svc->service->name, kw_log_level_of(svc->common.log_level));
 	block_signals(&signals);
 	kw_settings_log(svc);
 	if (start(svc, &err) != KW_OK)

@@ -75,14 +75,17 @@ enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *ke
 /* The same for an edge that remembers what it appended. */
 struct kw_append {
 	const char *answer;
-	const char *conflict; /* not NULL: it is appended all the same and answered 409 with this reason */
-	void (*acknowledged)(const void *arg); /* before the answer, on the producer's thread; may be NULL */
-	const void *arg;                       /* in the request's arena */
+	const char *conflict; /* not NULL: it is appended all the same and answered 409 with this
+				 reason */
+	void (*acknowledged)(
+		const void *arg); /* before the answer, on the producer's thread; may be NULL */
+	const void *arg;          /* in the request's arena */
 };
 enum kw_rc kw_svc_append_as(struct kw_request *rq, const char *type, const char *key,
-	const struct kw_uuid *subject, const void *data, const struct kw_append *as, struct kw_err *err);
-/* Several messages of one request: 202 when the broker has acknowledged all of them, 503 when one is
- * missing; the sender's repeat then brings the same ones again. n is at least 1. */
+	const struct kw_uuid *subject, const void *data, const struct kw_append *as,
+	struct kw_err *err);
+/* Several messages of one request: 202 when the broker has acknowledged all of them, 503 when one
+ * is missing; the sender's repeat then brings the same ones again. n is at least 1. */
 struct kw_message_out {
 	const char *key;
 	struct kw_uuid subject;

@@ -3,7 +3,9 @@
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LOCAL=$ROOT/.karwan
+# shellcheck disable=SC2034  # for those who read this file
 DEV=$ROOT/infra/dev
+# shellcheck disable=SC2034
 KAFKA_JARS=$(realpath -m "$LOCAL/kafka") # where the jars are, also for a user who cannot enter the checkout
 export LC_ALL=C.UTF-8
 

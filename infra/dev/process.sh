@@ -68,6 +68,7 @@ launch() {
 server_start() {
 	if is_gone "$DIR/pid"; then
 		mkdir -p "$DIR"
+		# shellcheck disable=SC2153  # the server's own script sets these names
 		launch "$LOG" "$SCRIPT" "$DIR" "$PORT" run
 		write_pid "$DIR/pid" "$LAUNCHED"
 	fi
@@ -79,6 +80,7 @@ server_ready() {
 	until answers; do
 		if [ -e "$DIR/pid" ] && is_gone "$DIR/pid"; then
 			tail -n 15 "$LOG" >&2
+			# shellcheck disable=SC2153
 			die "$NAME in $DIR: stopped while it started; its log is $LOG"
 		fi
 		[ "$SECONDS" -lt "$end" ] || die "$NAME in $DIR: does not answer on port $PORT after 60 s; its log is $LOG"

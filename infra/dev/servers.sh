@@ -43,7 +43,8 @@ open_run() {
 	place "$RUN/data"
 	DATA=$(realpath "$RUN/data")
 	mkdir -p "$RUN/logs" "$RUN/run"
-	mkdir -p -m 700 "$RUN/secrets"
+	mkdir -p "$RUN/secrets"
+	chmod 700 "$RUN/secrets"
 }
 
 ROLES=(karwan_admin karwan_operator karwan_listing karwan_routing karwan_payment karwan_dispatch)

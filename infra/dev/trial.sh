@@ -28,6 +28,7 @@ throw_away() {
 }
 
 trap_throw_away() {
+	# shellcheck disable=SC2064  # what is trapped is known now
 	trap "$1" EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

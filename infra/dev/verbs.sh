@@ -29,7 +29,7 @@ wipe() {
 }
 
 status() {
-	local name pid ready restarts port
+	local name pid ready restarts
 	open_kept_run
 	printf '%-24s %-8s %-6s %-6s %-6s %s\n' PROGRAM PID READY PORT ADMIN RESTARTS
 	for name in postgres redis kafka "${SERVICES[@]}" "${SIMULATORS[@]}"; do

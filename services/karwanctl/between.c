@@ -37,7 +37,8 @@ static const struct kw_stmt between[] = {
 	  "JOIN payment.expectations e USING (order_id) WHERE p.state NOT IN ('PLANNED', 'EXPECTED', 'CANCELLED') AND NOT e.cleared "
 	  "AND NOT EXISTS (SELECT FROM payment.journal j WHERE j.key = p.order_id::text AND j.type = 'karwan.expectation.settled.v1' "
 	  "AND (j.payload::json ->> 'cleared')::boolean) LIMIT 1000" },
-	/* delivered against cash is right without an earning: nothing is earned before it is banked */
+	/* delivered against cash is right without an earning: nothing is earned before it is banked
+	 */
 	{ "SELECT 'EARNED_UNPAID', e.order_id::text, e.currency, 'at most ' || e.captured, e.released::text FROM payment.expectations e "
 	  "WHERE e.released > e.captured LIMIT 1000" },
 	{ "SELECT 'ON_DELIVERY', p.parcel_id::text, 'amount_due', CASE WHEN e.cod THEN 'an amount' ELSE 'none' END, "

@@ -20,7 +20,7 @@ extern const struct area areas[AREAS];
 struct ctl {
 	struct kw_arena *arena;
 	const char *dsn, *brokers, *topics_file, *log_level;
-	bool json, dry_run, from_end;
+	bool json, dry_run;
 	const char *attempts_file;                  /* check */
 	const char *topic;                          /* accept */
 	const char *by;                             /* who asks, for the record */

@@ -99,8 +99,8 @@ static const struct kw_config_key keys[] = {
 		"the edge of payment-reconciliation"),
 	KW_TEXT_KEY(struct ctl, urls[3], "KARWAN_DISPATCH_URL", "", 0, 1000,
 		"the edge of courier-dispatch"),
-	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10,
-		"debug, info, warning or error; not used"),
+	KW_CHOICE_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning",
+		"debug|info|warning|error", "the least that is logged"),
 	{ 0 },
 };
 
@@ -226,5 +226,7 @@ int main(int argc, char **argv)
 		kw_config_load((const struct kw_config_key *const[]) { keys, NULL },
 			(void *const[]) { &ctl }, a, stderr) != KW_OK)
 		return 78;
+	if (ctl.log_level)
+		kw_log_init("karwanctl", kw_log_level_of(ctl.log_level));
 	return command->run(&ctl);
 }

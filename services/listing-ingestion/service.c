@@ -8,9 +8,9 @@
 #include "svc/svc.h"
 
 static const struct kw_config_key config_keys[] = {
-	KW_SECRET_KEY(struct config, national_id_key, "KARWAN_NATIONAL_ID_KEY", 64, 64,
+	KW_HEX_SECRET_KEY(struct config, national_id_key, "KARWAN_NATIONAL_ID_KEY", 64,
 		"encrypts national ids: 64 hex digits"),
-	KW_SECRET_KEY(struct config, national_id_hash_key, "KARWAN_NATIONAL_ID_HASH_KEY", 64, 64,
+	KW_HEX_SECRET_KEY(struct config, national_id_hash_key, "KARWAN_NATIONAL_ID_HASH_KEY", 64,
 		"hashes national ids for look-up: 64 hex digits"),
 	KW_TEXT_KEY(struct config, national_id_key_id, "KARWAN_NATIONAL_ID_KEY_ID", "1", 1, 32,
 		"name of the key, kept beside each ciphertext"),

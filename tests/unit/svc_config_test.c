@@ -238,6 +238,38 @@ static void test_secrets(void **state)
 	assert_non_null(strstr(f->errors, "not a plain file"));
 }
 
+/* A key that would only fail when it is used is refused at the start. */
+static void test_secrets_of_hex_digits(void **state)
+{
+	static const struct kw_config_key hex_keys[] = {
+		KW_HEX_SECRET_KEY(struct own, key, "KARWAN_NATIONAL_ID_KEY", 16, "a key"),
+		{ 0 },
+	};
+	static const struct {
+		const char *text;
+		enum kw_rc rc;
+	} cases[] = { { "0123456789abcDEF", KW_OK }, { "0123456789abcdeg", KW_INVALID },
+		{ "0123456789abcde", KW_INVALID }, { "0123456789abcd e", KW_INVALID } };
+	struct fixture *f = *state;
+
+	clearenv();
+	setenv("KARWAN_NATIONAL_ID_KEY_FILE", f->secret, 1);
+	for (size_t i = 0; i < KW_LEN(cases); i++) {
+		char *said = NULL;
+		size_t n;
+		FILE *errors = open_memstream(&said, &n);
+
+		write_secret(f->secret, cases[i].text, strlen(cases[i].text), 0600);
+		assert_int_equal(
+			kw_config_load((const struct kw_config_key *const[]) { hex_keys, NULL },
+				(void *const[]) { &f->own }, f->arena, errors),
+			cases[i].rc);
+		fclose(errors);
+		assert_null(strstr(said, cases[i].text));
+		free(said);
+	}
+}
+
 static void test_help_names_everything(void **state)
 {
 	char text[4096] = "";
@@ -248,13 +280,13 @@ static void test_help_names_everything(void **state)
 	fclose(out);
 	assert_non_null(strstr(text, "KARWAN_POSTGRES_DSN"));
 	assert_non_null(strstr(text, "database, as URI"));
-	assert_non_null(strstr(text, "text, required\n"));
+	assert_non_null(strstr(text, "text of 1 to 80 bytes, required\n"));
 	assert_non_null(strstr(text, "1 to 2000, default 1000\n"));
 	assert_non_null(strstr(text, "true or false, default false\n"));
 	assert_non_null(strstr(text, "debug|info|error, default info\n"));
 	assert_non_null(strstr(text, "KARWAN_NATIONAL_ID_KEY_FILE"));
-	assert_non_null(strstr(text, "name of a file with one line, required\n"));
-	assert_non_null(strstr(text, "text, default empty\n"));
+	assert_non_null(strstr(text, "name of a file with a line of 16 to 64 bytes, required\n"));
+	assert_non_null(strstr(text, "text of 0 to 10 bytes, default empty\n"));
 }
 
 static void check_shown(struct fixture *f, const char *dsn, const char *shown)
@@ -300,6 +332,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_are_strict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_secrets_of_hex_digits, setup, teardown),
 		cmocka_unit_test(test_help_names_everything),
 		cmocka_unit_test_setup_teardown(test_show_hides_secrets, setup, teardown),
 	};

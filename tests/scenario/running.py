@@ -1,0 +1,69 @@
+"""A whole system of its own for a test in Python, as system.h is for one in C. Needs what `./karwan servers env` prints."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+
+class System:
+    """In a `with`: up, then down; afterwards `errors` has the lines that no program should have logged."""
+
+    def __init__(self, root, name):
+        self.root, self.bin = root, os.environ["TEST_BIN_DIR"]
+        self.dir = pathlib.Path(os.environ["TEST_RUN_DIR"], f"{name}-{os.getpid()}")
+        self.errors = []
+
+    def verb(self, *words, check=True):
+        script = pathlib.Path(os.environ["TEST_SERVERS_DIR"], "system")
+        subprocess.run([script, self.dir, *words], check=check, env={**os.environ, "BIN": self.bin})
+
+    def __enter__(self):
+        try:
+            self.verb("up")
+        except BaseException:
+            self.verb("down", check=False)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.verb("down", check=False)
+        self.errors = [
+            line for log in sorted((self.dir / "logs").glob("*.log")) for line in log.read_text(encoding="utf-8").splitlines()
+            if '"level":"error"' in line or "runtime error" in line or "ERROR: AddressSanitizer" in line]
+        for line in self.errors:
+            print(line)
+
+    def remove(self):
+        subprocess.run(["rm", "-rf", (self.dir / "data").resolve(), self.dir], check=True)
+
+    def env(self):
+        """What a client needs."""
+        return dict(line.split("=", 1) for line in (self.dir / "env").read_text(encoding="utf-8").splitlines())
+
+    def port(self, name):
+        return int(dict(line.split() for line in (self.dir / "ports").read_text(encoding="utf-8").splitlines())[name])
+
+    def secret(self, name):
+        return (self.dir / "secrets" / name).read_text(encoding="utf-8").rstrip("\n")
+
+    def psql(self, sql):
+        """Rows of the superuser's question, as lists of texts."""
+        dsn = f"postgresql://postgres@127.0.0.1:{self.port('postgres')}/karwan?passfile={self.dir}/data/postgres/superuser.pgpass"
+        told = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-d", dsn, "-c", sql], check=True,
+                              capture_output=True, text=True).stdout
+        return [line.split("\t") for line in told.splitlines()]
+
+    def ctl(self, *words, login="karwan_operator"):
+        """karwanctl: exit status, standard output, standard error."""
+        dsn = f"postgresql://{login}@127.0.0.1:{self.port('postgres')}/karwan?passfile={self.dir}/secrets/pgpass"
+        done = subprocess.run([f"{self.bin}/karwanctl", *words], check=False, capture_output=True, text=True, env={
+            "PATH": os.environ["PATH"], **self.env(), "KARWAN_POSTGRES_DSN": dsn,
+            "KARWAN_TOPICS_FILE": f"{self.root}/schemas/topics.json"})
+        return done.returncode, done.stdout, done.stderr
+
+    def records(self, topic):
+        """All that is in a topic, as kcat has it."""
+        told = subprocess.run(["kcat", "-C", "-q", "-e", "-J", "-b", self.env()["KARWAN_KAFKA_BROKERS"], "-t", topic,
+                               "-o", "beginning"], check=True, capture_output=True, text=True).stdout
+        return [json.loads(line) for line in told.splitlines()]
