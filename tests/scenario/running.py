@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 
 class System:
@@ -67,3 +68,18 @@ class System:
         told = subprocess.run(["kcat", "-C", "-q", "-e", "-J", "-b", self.env()["KARWAN_KAFKA_BROKERS"], "-t", topic,
                                "-o", "beginning"], check=True, capture_output=True, text=True).stdout
         return [json.loads(line) for line in told.splitlines()]
+
+    def log(self, name):
+        return (self.dir / "logs" / f"{name}.log").read_text(encoding="utf-8")
+
+    def signal(self, name, number):
+        os.kill(int((self.dir / "run" / f"{name}.pid").read_text(encoding="utf-8").split()[0]), number)
+
+    def wrong(self, topic, key):
+        """What lies under this key is wrong on purpose."""
+        with (self.dir / "wrong").open("a", encoding="utf-8") as file:
+            file.write(f"{topic} {key}\n")
+
+    def check_messages(self):
+        subprocess.run([sys.executable, self.root / "tests" / "scenario" / "messages.py", self.root,
+                        self.env()["KARWAN_KAFKA_BROKERS"], self.dir / "wrong"], check=True)
