@@ -309,6 +309,12 @@ FIGURES = ("karwan_http_requests_total", "karwan_http_request_duration_seconds_b
            "karwan_journal_pending", "karwan_published_total", "karwan_appends_total", "karwan_dead_letters_total")
 
 
+def readiness(system, edge):
+    connection = http.client.HTTPConnection("127.0.0.1", system.port(f"{edge.service}-admin"), timeout=30)
+    connection.request("GET", "/readyz")
+    return connection.getresponse().read().decode()
+
+
 def metrics(system, service):
     connection = http.client.HTTPConnection("127.0.0.1", system.port(f"{service}-admin"), timeout=30)
     connection.request("GET", "/metrics")
@@ -415,6 +421,34 @@ def ctl(system):
     told("migrate as a service", system.ctl("migrate", login="karwan_routing"), 2, "")
 
 
+def is_stopped_until_decided(system, edge, reason, decision):
+    """The service is killed and finds something else than before: it accepts, and consumes nothing until an operator has
+    decided. Then it goes on, and what it reads again changes nothing."""
+    rows = "SELECT count(*) FROM listing.journal WHERE key = 'parveen'"
+    before, hub = system.psql(rows), f"/v1/hubs/{reason.lower()}"
+    token = {"Authorization": f"Bearer {edge.secret}"}
+    system.signal(edge.service, signal.SIGKILL)
+    until(f"{reason} is said", lambda: reason in system.log(edge.service))
+    until("it accepts", lambda: edge.send(HUB, path=hub)[0] == 202)
+    if edge.ask("GET", hub, token)[0] == 200 or '"assigned":true' in readiness(system, edge):
+        raise SystemExit(f"{reason}: it goes on without a decision")
+    told(decision, system.ctl(*decision), 0, "accepted")
+    until(f"it goes on after {reason}", lambda: edge.ask("GET", hub, token)[0] == 200)
+    if system.psql(rows) != before:
+        raise SystemExit(f"{reason}: what was read again took effect again")
+
+
+def operators_decide(system, edges):
+    listings, topic = edges[3], "karwan.listings.in"
+    system.expected += ["EPOCH", "LOG_CHANGED"]
+    told("accept a topic of others", system.ctl("accept", "--topic", "karwan.no.in"), 2, "not one of our topics")
+    system.psql("UPDATE listing.identity SET timeline = timeline + 1")
+    is_stopped_until_decided(system, listings, "EPOCH", ["accept"])
+    system.psql(f"UPDATE listing.offsets SET last_hash = last_hash + 1 WHERE topic = '{topic}' AND last_hash IS NOT NULL")
+    is_stopped_until_decided(system, listings, "LOG_CHANGED", ["accept", "--topic", topic])
+    until("a clean check", lambda: system.ctl("check")[0] == 0)
+
+
 # ---- national ids ----
 
 def national_ids_are_nowhere(system, edges):
@@ -488,6 +522,7 @@ def main():
         rights(system)
         ctl(system)
         national_ids_are_nowhere(system, edges)
+        operators_decide(system, edges)
         kafka_away(system, edges)
         logs_are_json(system, edges)
         system.check_messages()
