@@ -2,13 +2,14 @@
 `<!-- run: NAME -->` is run, in one shell, against a whole system of its own. `until: TEXT`: the block is run again
 until it prints TEXT, as a person would ask again. Argument: the checkout. Needs what `./karwan servers env` prints."""
 
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 import time
+
+from running import System
 
 BLOCK = re.compile(r"<!-- run: (?P<name>[\w-]+)(?:, until: (?P<until>[^\n]+?))? -->\n```sh\n(?P<text>.*?)\n```\n", re.S)
 END = "::the block ends:"
@@ -67,37 +68,23 @@ def run_blocks(root, shell):
     return len(blocks)
 
 
-def errors_in(logs):
-    return [line for log in sorted(logs.glob("*.log")) for line in log.read_text(encoding="utf-8").splitlines()
-            if '"level":"error"' in line or "runtime error" in line or "ERROR: AddressSanitizer" in line]
-
-
 def main():
     root = pathlib.Path(sys.argv[1]).resolve()
-    bin_dir, runs = os.environ["TEST_BIN_DIR"], pathlib.Path(os.environ["TEST_RUN_DIR"])
-    system = [pathlib.Path(os.environ["TEST_SERVERS_DIR"], "system"), runs / f"readme-{os.getpid()}"]
-    run = system[1]
     here = tempfile.TemporaryDirectory()
     cwd = pathlib.Path(here.name)
-    (cwd / "karwan").write_text(KARWAN.format(dir=run, root=root, bin=bin_dir), encoding="utf-8")
-    (cwd / "karwan").chmod(0o755)
-    (cwd / ".karwan").symlink_to(run)
-    (cwd / "infra").symlink_to(root / "infra")
-    try:
-        subprocess.run([*system, "up"], check=True, env={**os.environ, "BIN": bin_dir})
+    with System(root, "readme") as system:
+        (cwd / "karwan").write_text(KARWAN.format(dir=system.dir, root=root, bin=system.bin), encoding="utf-8")
+        (cwd / "karwan").chmod(0o755)
+        (cwd / ".karwan").symlink_to(system.dir)
+        (cwd / "infra").symlink_to(root / "infra")
         shell = Shell(cwd)
         n = run_blocks(root, shell)
         shell.close()
-    finally:
-        subprocess.run([*system, "down"], check=False, env={**os.environ, "BIN": bin_dir})
-    errors = errors_in(run / "logs")
-    for line in errors:
-        print(line)
-    data = (run / "data").resolve()
-    subprocess.run(["rm", "-rf", data, run], check=True)
+        system.check_messages()
+    system.remove()
     here.cleanup()
-    print(f"{n} blocks, {len(errors)} errors in the logs")
-    return 0 if n >= 12 and not errors else 1
+    print(f"{n} blocks, {len(system.errors)} errors in the logs")
+    return 0 if n >= 12 and not system.errors else 1
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "infra/simulators"))
 # pylint: disable=wrong-import-position
 from karwan_sim import catalogue, ledger, marketplace, provider, signing, topics
 from karwan_sim.environment import Environment
-from karwan_sim.orders import body_of, plan, shopify_test_notification
+from karwan_sim.orders import body_of, plan, shopify_test_notification, timestamp
 from karwan_sim.traffic import Attempt, FORGERIES, Message, Switches, Traffic, disorder
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=timezone.utc)
@@ -94,6 +94,10 @@ class Bodies(unittest.TestCase):
         self.assertNotEqual(first, all_bytes(8, START, 50))
         self.assertNotEqual(first, all_bytes(7, START.replace(hour=10), 50))
         self.assertEqual(self.orders[:50], plan(50, 7, START))
+
+    def test_seed_and_start_are_said(self) -> None:
+        self.assertEqual(marketplace.describe(switches(seed=7)),
+                         f"seed 7, start {timestamp(START)}")
 
     def test_ids_are_unique(self) -> None:
         self.assertEqual(len({(o.channel, o.external_id) for o in self.orders}), 300)
