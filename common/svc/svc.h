@@ -47,6 +47,7 @@ struct kw_service {
 	size_t config_size;
 	const struct kw_route *routes;
 	const struct kw_topic_row *topics;
+	kw_lock_fn *lock;                  /* as in kw_flow_config */
 	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
 	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
 	/* After configuration, before anything starts; INVALID: exit 78. May be NULL. */
@@ -75,12 +76,15 @@ enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *ke
 /* The same for an edge that remembers what it appended. */
 struct kw_append {
 	const char *answer;
-	const char *conflict; /* not NULL: it is appended all the same and answered 409 with this reason */
-	void (*acknowledged)(const void *arg); /* before the answer, on the producer's thread; may be NULL */
-	const void *arg;                       /* in the request's arena */
+	const char *conflict; /* not NULL: it is appended all the same and answered 409 with this
+				 reason */
+	void (*acknowledged)(
+		const void *arg); /* before the answer, on the producer's thread; may be NULL */
+	const void *arg;          /* in the request's arena */
 };
 enum kw_rc kw_svc_append_as(struct kw_request *rq, const char *type, const char *key,
-	const struct kw_uuid *subject, const void *data, const struct kw_append *as, struct kw_err *err);
+	const struct kw_uuid *subject, const void *data, const struct kw_append *as,
+	struct kw_err *err);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
 /* Edge: JSON body from a struct; 200. */

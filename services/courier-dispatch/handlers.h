@@ -23,7 +23,8 @@ enum kw_rc take_tracking(
 enum kw_rc apply_pending_scans(
 	struct desk *d, const struct kw_uuid *ids, size_t n, struct kw_err *err);
 
-/* Rows of the topic table. */
+/* Rows of the topic table, and what locks for several of them. */
 kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
+kw_lock_fn lock_batch;
 
 #endif
