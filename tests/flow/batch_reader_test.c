@@ -13,10 +13,10 @@ struct pair {
 	struct toy source, reader;
 };
 
-static void pair_make(struct pair *pair)
+static void pair_make(struct pair *pair, const char *source, const char *reader)
 {
-	toy_make(&pair->source, "source", NULL, NULL);
-	toy_make(&pair->reader, "reader", NULL, NULL);
+	toy_make(&pair->source, source, NULL, NULL);
+	toy_make(&pair->reader, reader, NULL, NULL);
 	toy_listen(&pair->reader, &pair->source);
 }
 
@@ -60,7 +60,7 @@ static void a_gap_is_filled_behind(void **state)
 	struct toy *source = &pair.source, *reader = &pair.reader;
 
 	(void)state;
-	pair_make(&pair);
+	pair_make(&pair, "gap-from", "gap-to");
 	events(source, 1, 2);
 	events(source, 4, 5);
 	toy_consume(reader);
@@ -87,7 +87,7 @@ static void gaps_under_a_running_reader(void **state)
 	struct kw_runner_stats stats;
 
 	(void)state;
-	pair_make(&pair);
+	pair_make(&pair, "gaps-from", "gaps-to");
 	toy_start(&member, reader);
 	for (int round = 0; round < 2; round++) {
 		int base = round * 10;
@@ -112,7 +112,7 @@ static void offsets_of_a_topic_made_anew_mislead(void **state)
 	struct toy *source = &pair.source, *reader = &pair.reader;
 
 	(void)state;
-	pair_make(&pair);
+	pair_make(&pair, "hints-from", "hints-to");
 	events(source, 1, 6);
 	events(source, 1, 6);
 	toy_consume(reader);
@@ -139,7 +139,7 @@ static void all_partitions_are_made_anew(void **state)
 	struct toy_member member;
 
 	(void)state;
-	pair_make(&pair);
+	pair_make(&pair, "anew-from", "anew-to");
 	toy_send_many(source, "a", 40, 3);
 	toy_consume(source);
 	toy_publish(source);
@@ -208,7 +208,7 @@ static void one_look_locks_for_all_handlers(void **state)
 	int n = 0;
 
 	(void)state;
-	pair_make(&pair);
+	pair_make(&pair, "locks-from", "locks-to");
 	reader->config.lock = on_lock;
 	reader->before = on_handler;
 	/* both topics must come in one poll */

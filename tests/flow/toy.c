@@ -176,7 +176,7 @@ void toy_event(struct toy *toy, const char *name, int64_t number)
 
 	snprintf(
 		value, sizeof(value), "{\"name\":\"%s\",\"number\":%lld}", name, (long long)number);
-	snprintf(sequence, sizeof(sequence), "1-%lld", (long long)number);
+	snprintf(sequence, sizeof(sequence), "000001-%019lld", (long long)number);
 	kt_send_event(toy->brokers, toy->events,
 		kw_partition_of((struct kw_bytes) { name, strlen(name) }, TOY_PARTITIONS), name,
 		"karwan.toy.done.v1", sequence, value);

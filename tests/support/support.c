@@ -383,12 +383,17 @@ static void must_be_done(rd_kafka_error_t *error)
 void kt_send_in_transaction(const char *brokers, const char *topic, int partition, const char *key,
 	const char *type, const char *value)
 {
-	rd_kafka_t *rk = producer(brokers, kt_unique("transaction"));
+	const char *id = kt_unique("transaction");
+	rd_kafka_t *rk = producer(brokers, id);
 
 	must_be_done(rd_kafka_init_transactions(rk, 60000));
 	must_be_done(rd_kafka_begin_transaction(rk));
 	send_one(rk, topic, partition, key, type, NULL, value);
 	must_be_done(rd_kafka_commit_transaction(rk, 60000));
+	rd_kafka_destroy(rk);
+	/* the marker is in when the next one may begin */
+	rk = producer(brokers, id);
+	must_be_done(rd_kafka_init_transactions(rk, 60000));
 	rd_kafka_destroy(rk);
 }
 
