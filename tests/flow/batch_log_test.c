@@ -1,53 +1,15 @@
 /* An in topic that is not the one that was read: nothing is taken until an operator accepts it. And
  * one that only has offsets at which there is nothing: it is read on. */
-#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "toy.h"
-
-/* ---- what the runner logs ---- */
-
-struct ear {
-	FILE *file;
-	int stderr_fd;
-};
-
-static void ear_open(struct ear *ear)
-{
-	ear->file = tmpfile();
-	assert_non_null(ear->file);
-	ear->stderr_fd = dup(STDERR_FILENO);
-	assert_int_equal(dup2(fileno(ear->file), STDERR_FILENO), STDERR_FILENO);
-}
-
-/* How many lines have the text; stderr is what it was. */
-static int ear_close(struct ear *ear, const char *text)
-{
-	char line[2000];
-	int n = 0;
-
-	assert_int_equal(dup2(ear->stderr_fd, STDERR_FILENO), STDERR_FILENO);
-	close(ear->stderr_fd);
-	rewind(ear->file);
-	while (fgets(line, sizeof(line), ear->file)) {
-		n += strstr(line, text) != NULL;
-		fputs(line, stderr);
-	}
-	fclose(ear->file);
-	return n;
-}
-
-/* ---- the tests ---- */
 
 static void send_from(struct toy *toy, int from, int to)
 {
@@ -100,14 +62,14 @@ static void made_anew(const char *name, int first, int second, bool running)
 {
 	struct toy toy;
 	struct toy_member member;
-	struct ear ear;
+	struct toy_ear ear;
 	int64_t taken;
 
 	toy_make(&toy, name, NULL, NULL);
 	toy.config.refused_ms = 200;
 	send_from(&toy, 1, first);
 	toy_consume(&toy);
-	ear_open(&ear);
+	toy_hear(&ear);
 	if (running) {
 		toy_start(&member, &toy);
 		assert_true(is_ready(&member, true));
@@ -122,7 +84,7 @@ static void made_anew(const char *name, int first, int second, bool running)
 	toy_wait(&toy, "SELECT count(*) FROM deeds", taken);
 	assert_true(is_ready(&member, true));
 	toy_end(&member);
-	assert_true(ear_close(&ear, "\"code\":\"LOG_CHANGED\"") > 0);
+	assert_true(toy_heard(&ear, "\"code\":\"LOG_CHANGED\"") > 0);
 	assert_int_equal(toy_count(&toy, "SELECT count(*) FROM dead_letters"), 0);
 	toy_publish(&toy);
 	assert_int_equal(toy_verify(&toy), taken);
@@ -171,7 +133,7 @@ static void offsets_without_a_message_are_passed(void **state)
 	static const char value[] = "{\"name\":\"one\",\"number\":2}";
 	struct toy toy;
 	struct toy_member member;
-	struct ear ear;
+	struct toy_ear ear;
 	int partition = kw_partition_of((struct kw_bytes) { "one", 3 }, TOY_PARTITIONS);
 
 	(void)state;
@@ -179,12 +141,12 @@ static void offsets_without_a_message_are_passed(void **state)
 	send_from(&toy, 1, 1);
 	kt_send_in_transaction(toy.brokers, toy.in, partition, "one", "karwan.toy.asked.v1", value);
 	send_from(&toy, 3, 3);
-	ear_open(&ear);
+	toy_hear(&ear);
 	toy_start(&member, &toy);
 	toy_wait(&toy, "SELECT count(*) FROM deeds", 3);
 	assert_true(is_ready(&member, true));
 	toy_end(&member);
-	assert_int_equal(ear_close(&ear, "LOG_CHANGED"), 0);
+	assert_int_equal(toy_heard(&ear, "LOG_CHANGED"), 0);
 	assert_int_equal(toy_count(&toy, "SELECT count(*) FROM offsets WHERE next_offset = 4"), 1);
 	/* and what was read is known again */
 	send_from(&toy, 4, 4);

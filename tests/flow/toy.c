@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -233,6 +234,30 @@ void toy_end(struct toy_member *member)
 	kw_runner_stop(member->r);
 	pthread_join(member->thread, NULL);
 	kw_runner_close(member->r);
+}
+
+void toy_hear(struct toy_ear *ear)
+{
+	ear->file = tmpfile();
+	assert_non_null(ear->file);
+	ear->stderr_fd = dup(STDERR_FILENO);
+	assert_int_equal(dup2(fileno(ear->file), STDERR_FILENO), STDERR_FILENO);
+}
+
+int toy_heard(struct toy_ear *ear, const char *text)
+{
+	char line[2000];
+	int n = 0;
+
+	assert_int_equal(dup2(ear->stderr_fd, STDERR_FILENO), STDERR_FILENO);
+	close(ear->stderr_fd);
+	rewind(ear->file);
+	while (fgets(line, sizeof(line), ear->file)) {
+		n += strstr(line, text) != NULL;
+		fputs(line, stderr);
+	}
+	fclose(ear->file);
+	return n;
 }
 
 void toy_wait(struct toy *toy, const char *sql, int64_t value)

@@ -4,6 +4,7 @@
 #define KT_TOY_H
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "flow/batch.h"
 #include "flow/publisher.h"
@@ -56,6 +57,13 @@ struct toy_member {
 };
 void toy_start(struct toy_member *member, struct toy *toy);
 void toy_end(struct toy_member *member);
+/* What is logged from now on; heard: how many lines have the text, and stderr is what it was. */
+struct toy_ear {
+	FILE *file;
+	int stderr_fd;
+};
+void toy_hear(struct toy_ear *ear);
+int toy_heard(struct toy_ear *ear, const char *text);
 /* Until the statement says the value; fails after a minute. */
 void toy_wait(struct toy *toy, const char *sql, int64_t value);
 
