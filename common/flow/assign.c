@@ -8,7 +8,7 @@
 
 #include "core/log.h"
 
-#define REFUSED_MAX_US (30 * KW_US_PER_S) /* after a failover the high watermark may lag */
+#define REFUSED_MS 30000 /* after a failover the high watermark may lag */
 #define WATERMARK_TIMEOUT_MS 5000
 
 enum { FIND_OFFSETS, INSERT_OFFSETS, FIND_EPOCHS };
@@ -156,9 +156,10 @@ static enum kw_rc place_part(struct kw_runner *r, struct kw_part *part,
 		return blocked(part, "messages were removed before they were read", err);
 	if (high < row->next_offset) {
 		kw_time now = kw_monotonic_us();
+		int refused_ms = r->config.refused_ms ? r->config.refused_ms : REFUSED_MS;
 		if (r->refused_since == 0)
 			r->refused_since = now;
-		if (now - r->refused_since < REFUSED_MAX_US)
+		if (now - r->refused_since < refused_ms * 1000LL)
 			return kw_fail(err, KW_RETRY,
 				"%s partition %d ends at %" PRId64 ", before our offset %" PRId64,
 				part->topic, part->partition, high, row->next_offset);
@@ -177,8 +178,9 @@ static enum kw_rc load(struct kw_runner *r, struct kw_position *positions, struc
 	struct offset_row *rows;
 	struct kw_epoch_row *epochs;
 	size_t n_rows, n_epochs;
-	struct kw_args none = kw_args_of(r->assign_arena);
 
+	kw_arena_reset(r->load_arena);
+	struct kw_args none = kw_args_of(r->load_arena);
 	if (r->cluster_id[0] == '\0')
 		KW_TRY(kw_bus_cluster_id(r->config.brokers, WATERMARK_TIMEOUT_MS, r->cluster_id,
 			sizeof(r->cluster_id), err));
@@ -196,6 +198,7 @@ static enum kw_rc load(struct kw_runner *r, struct kw_position *positions, struc
 		kw_assert(row != NULL);
 		positions[i] = (struct kw_position) { part->topic, part->partition, 0 };
 		KW_TRY(place_part(r, part, row, &positions[i].offset, err));
+		part->position = positions[i].offset;
 		part->epochs = NULL;
 		part->n_epochs = 0;
 		for (size_t k = 0; k < n_epochs; k++)
@@ -244,7 +247,8 @@ void kw_revoke(void *ctx)
 
 enum kw_rc kw_reload(struct kw_runner *r, struct kw_err *err)
 {
-	struct kw_position *positions = kw_new(r->assign_arena, struct kw_position, r->n_parts);
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
+	struct kw_position *positions = kw_new(a, struct kw_position, r->n_parts);
 
 	r->pending = true;
 	r->cluster_id[0] = '\0';

@@ -1,5 +1,5 @@
-/* A batch: judges places, decodes, runs the handlers in one transaction, isolates what fails.
- * Consumer thread only. */
+/* A batch: decodes, runs the handlers in one transaction, isolates what fails. Consumer thread
+ * only. */
 #include "flow/impl.h"
 
 #include <inttypes.h>
@@ -7,8 +7,6 @@
 #include <string.h>
 
 #include "core/log.h"
-
-#define REWIND_FIRST 1000
 
 enum { MOVE_OFFSETS, FIND_OFFSET, INSERT_BATCH };
 
@@ -21,17 +19,6 @@ static const struct kw_stmt stmts[] = {
 			  "UPDATE" },
 	[INSERT_BATCH] = { "INSERT INTO batches (now, messages, events, ranges) "
 			   "VALUES ($1::timestamptz, $2::int, $3::int, $4::text)" },
-};
-
-/* One message of the batch and what becomes of it. */
-struct item {
-	const struct kw_message *m;
-	struct kw_part *part;
-	const struct kw_topic_row *row; /* NULL: nobody here wants it */
-	struct kw_envelope envelope;
-	bool dead;
-	int attempts;
-	struct kw_err err;
 };
 
 /* The new contents of one offset row. */
@@ -60,7 +47,7 @@ static const struct kw_col move_cols[] = {
 struct run {
 	struct kw_runner *r;
 	struct kw_batch b;
-	struct item *items;
+	struct kw_item *items;
 	size_t n;
 	struct move *moves;
 	size_t n_moves;
@@ -68,7 +55,7 @@ struct run {
 
 /* ---- the transaction ---- */
 
-static struct move *find_move(struct run *run, const struct item *it)
+static struct move *find_move(struct run *run, const struct kw_item *it)
 {
 	for (size_t i = 0; i < run->n_moves; i++)
 		if (run->moves[i].part == it->part)
@@ -93,7 +80,7 @@ static void plan_moves(struct run *run)
 	run->moves = kw_new(run->b.arena, struct move, run->n);
 	run->n_moves = 0;
 	for (size_t i = 0; i < run->n; i++) {
-		const struct item *it = &run->items[i];
+		const struct kw_item *it = &run->items[i];
 		struct move *move = find_move(run, it);
 
 		if (it->m->offset + 1 > move->next) {
@@ -119,16 +106,15 @@ static enum kw_rc move_offsets(struct run *run, struct kw_err *err)
 	return kw_pg_exec(run->b.pg, &stmts[MOVE_OFFSETS], &args, NULL, err);
 }
 
-/* Decodes the messages of one row and gives them to its handler; what cannot be decoded is marked
- * dead. */
-static enum kw_rc run_row(struct run *run, const struct kw_topic_row *row, struct kw_err *err)
+/* Decodes the messages of one row; what cannot be decoded is marked dead. */
+static struct kw_inputs decode_row(struct run *run, const struct kw_topic_row *row)
 {
 	struct kw_batch *b = &run->b;
 	char *in = kw_arena_alloc(b->arena, run->n, row->size);
 	size_t n = 0;
 
 	for (size_t i = 0; i < run->n; i++) {
-		struct item *it = &run->items[i];
+		struct kw_item *it = &run->items[i];
 		if (it->row != row || it->dead)
 			continue;
 		if (kw_message_decode(row, it->m, &it->envelope, b->arena, in + n * row->size,
@@ -137,7 +123,29 @@ static enum kw_rc run_row(struct run *run, const struct kw_topic_row *row, struc
 		else
 			it->dead = true;
 	}
-	return n > 0 ? row->handle(b, in, n, err) : KW_OK;
+	return (struct kw_inputs) { row, in, n };
+}
+
+/* All is decoded before the first handler runs, so that one look can lock for all of them. */
+static enum kw_rc run_rows(struct run *run, struct kw_err *err)
+{
+	const struct kw_flow_config *config = &run->r->config;
+	struct kw_inputs *inputs;
+	size_t n_rows = 0, n = 0;
+
+	while (config->rows[n_rows].topic)
+		n_rows++;
+	inputs = kw_new(run->b.arena, struct kw_inputs, n_rows);
+	for (size_t i = 0; i < n_rows; i++) {
+		inputs[n] = decode_row(run, &config->rows[i]);
+		if (inputs[n].n > 0)
+			n++;
+	}
+	if (n > 1 && config->lock)
+		KW_TRY(config->lock(&run->b, inputs, n, err));
+	for (size_t i = 0; i < n; i++)
+		KW_TRY(inputs[i].row->handle(&run->b, inputs[i].in, inputs[i].n, err));
+	return KW_OK;
 }
 
 static enum kw_rc write_dead(struct run *run, struct kw_err *err)
@@ -179,8 +187,7 @@ static enum kw_rc batch_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	run->b.pg = pg;
 	kw_batch_impl_clear(run->b.impl);
 	KW_TRY(move_offsets(run, err));
-	for (const struct kw_topic_row *row = run->r->config.rows; row->topic; row++)
-		KW_TRY(run_row(run, row, err));
+	KW_TRY(run_rows(run, err));
 	KW_TRY(write_dead(run, err));
 	KW_TRY(write_batch_row(run, err));
 	return kw_batch_flush(&run->b, err);
@@ -228,7 +235,7 @@ static enum kw_rc batch_landed(struct kw_pg *pg, void *ctx, struct kw_err *err)
 
 /* Runs items [from, to) as one transaction, and makes the parts what their rows are now. */
 static enum kw_rc run_items(
-	struct kw_runner *r, kw_time now, struct item *items, size_t n, struct kw_err *err)
+	struct kw_runner *r, kw_time now, struct kw_item *items, size_t n, struct kw_err *err)
 {
 	struct run run = { .r = r, .items = items, .n = n };
 	struct kw_tx tx = { .run = batch_tx, .landed = batch_landed, .ctx = &run };
@@ -271,11 +278,11 @@ static enum kw_rc run_items(
 
 /* One by one: what fails alone becomes a dead letter, the rest goes on. counted: each attempt is
  * committed first, for what kills the process. */
-static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct item *items, size_t n,
+static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct kw_item *items, size_t n,
 	bool counted, struct kw_err *err)
 {
 	for (size_t i = 0; i < n && !atomic_load(&r->stop); i++) {
-		struct item *it = &items[i];
+		struct kw_item *it = &items[i];
 		enum kw_rc rc;
 
 		it->attempts = 1;
@@ -307,167 +314,9 @@ static enum kw_rc run_alone(struct kw_runner *r, kw_time now, struct item *items
 	return KW_OK;
 }
 
-/* ---- from messages to items ---- */
-
-/* The message before our offset must be the one that the row remembers. false: it is not. */
-static bool verify(struct kw_part *part, const struct kw_message *m)
-{
-	part->verify = false;
-	return m->offset == part->next_offset - 1 && kw_message_hash(m) == part->last_hash;
-}
-
-/* The last place that the batch at hand has taken in this partition. */
-static struct kw_place last_place(const struct kw_part *part, const struct item *items, size_t n)
-{
-	for (size_t i = n; i > 0; i--)
-		if (items[i - 1].part == part && items[i - 1].envelope.place.epoch > 0)
-			return items[i - 1].envelope.place;
-	return part->place;
-}
-
-static int64_t last_offset(const struct kw_part *part, const struct item *items, size_t n)
-{
-	for (size_t i = n; i > 0; i--)
-		if (items[i - 1].part == part)
-			return items[i - 1].m->offset + 1;
-	return part->next_offset;
-}
-
-/* Judges one record of an events topic. GAP: the batch ends before it. A repeat still moves the
- * offset. */
-static enum kw_place_verdict judge(
-	struct kw_runner *r, struct item *it, const struct item *items, size_t n)
-{
-	struct kw_place last = last_place(it->part, items, n);
-	enum kw_place_verdict verdict = kw_place_judge(it->part->epochs, it->part->n_epochs, last,
-		it->envelope.place, strcmp(it->envelope.type, "karwan.epoch.started.v1") == 0);
-
-	switch (verdict) {
-	case KW_PLACE_NEXT:
-		break;
-	case KW_PLACE_GAP:
-		STAT(r, gaps, 1);
-		kw_log(KW_WARNING, "gap in an events topic: reading again",
-			KW_LS("topic", it->m->topic), KW_LI("partition", it->m->partition),
-			KW_LI("offset", it->m->offset), KW_LI("last", last.number),
-			KW_LI("next", it->envelope.place.number));
-		break;
-	case KW_PLACE_REPEAT:
-	case KW_PLACE_VOID:
-		STAT(r, repeats, 1);
-		it->row = NULL;
-		it->envelope.place = (struct kw_place) { 0 };
-		break;
-	}
-	return verdict;
-}
-
-static enum kw_rc mismatch(
-	struct kw_runner *r, struct kw_part *part, const struct kw_message *m, struct kw_err *err)
-{
-	if (!part->in) {
-		/* the offset was a hint: the place decides, from the beginning of the log */
-		r->gap = part;
-		r->gap_offset = 0;
-		return KW_NOTHING;
-	}
-	return kw_fail_code(err, KW_CONFLICT, "LOG_CHANGED",
-		"%s partition %d: the record at offset %" PRId64
-		" is not the one that was read; nothing is consumed until an "
-		"operator decides: karwanctl accept --topic %s",
-		part->topic, part->partition, m->offset, part->topic);
-}
-
-/* Fills items from messages. NOTHING: the batch ends early (gap). */
-static enum kw_rc make_items(struct kw_runner *r, const struct kw_message *ms, size_t n_ms,
-	struct item *items, size_t *ret_n, struct kw_err *err)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < n_ms; i++, *ret_n = n) {
-		const struct kw_message *m = &ms[i];
-		struct item *it = &items[n];
-		struct kw_part *part = kw_part_find(r, m->topic, m->partition);
-
-		if (!part)
-			continue;
-		if (part->verify) {
-			if (!verify(part, m))
-				return mismatch(r, part, m, err);
-			continue;
-		}
-		if (part->in && m->offset != last_offset(part, items, n)) {
-			if (m->offset < last_offset(part, items, n))
-				continue;
-			return mismatch(r, part, m, err);
-		}
-		*it = (struct item) { .m = m, .part = part, .attempts = 1 };
-		if (kw_envelope_parse(m, r->arena, &it->envelope, &it->err) != KW_OK) {
-			it->envelope.place = (struct kw_place) { 0 };
-			it->dead = true;
-		} else {
-			it->row = kw_row_find(&r->config, m->topic, it->envelope.type);
-			if (part->in) {
-				it->envelope.place = (struct kw_place) { 0 };
-				if (!it->row) {
-					it->dead = true;
-					kw_fail_code(&it->err, KW_INVALID, "UNKNOWN_TYPE",
-						"unknown type %.100s", it->envelope.type);
-				}
-			} else if (it->envelope.place.epoch == 0) {
-				it->dead = true;
-				kw_fail_code(&it->err, KW_INVALID, "NO_SEQUENCE",
-					"an event without ce_sequence");
-			} else if (judge(r, it, items, n) == KW_PLACE_GAP) {
-				r->gap = part;
-				r->gap_offset = m->offset;
-				if (part->rewound < 0) {
-					/* read from the beginning already: what is missing will be
-					 * sent again, go on without it */
-					r->gap = NULL;
-					it->row = NULL;
-					it->envelope.place = (struct kw_place) { 0 };
-					n++;
-					continue;
-				}
-				return KW_NOTHING;
-			}
-		}
-		if (!it->row && !it->dead)
-			STAT(r, skipped, 1);
-		n++;
-	}
-	return KW_OK;
-}
-
-/* Goes back, further each time, to where the log is whole; rewound < 0: the beginning was reached.
- */
-static enum kw_rc rewind_gap(struct kw_runner *r, struct kw_err *err)
-{
-	struct kw_position *positions = kw_new(r->arena, struct kw_position, r->n_parts);
-	struct kw_part *gap = r->gap;
-	int64_t low, high, target;
-
-	r->gap = NULL;
-	KW_TRY(kw_consumer_watermarks(
-		r->consumer, gap->topic, gap->partition, 5000, &low, &high, err));
-	gap->rewound = gap->rewound ? gap->rewound * 10 : REWIND_FIRST;
-	target = r->gap_offset - gap->rewound;
-	if (target <= low) {
-		target = low;
-		gap->rewound = -1;
-	}
-	for (size_t i = 0; i < r->n_parts; i++)
-		positions[i] = (struct kw_position) { r->parts[i].topic, r->parts[i].partition,
-			&r->parts[i] == gap
-				? target
-				: r->parts[i].next_offset - (r->parts[i].verify ? 1 : 0) };
-	return kw_consumer_reassign(r->consumer, positions, r->n_parts, err);
-}
-
 /* The first batch of each partition since the start is counted before it runs: has this place
  * killed us before? */
-static enum kw_rc count_first(struct kw_runner *r, const struct item *items, size_t n,
+static enum kw_rc count_first(struct kw_runner *r, const struct kw_item *items, size_t n,
 	bool *ret_counted, bool *ret_suspect, struct kw_err *err)
 {
 	*ret_counted = *ret_suspect = false;
@@ -488,15 +337,16 @@ static enum kw_rc count_first(struct kw_runner *r, const struct item *items, siz
 enum kw_rc kw_batch_process(
 	struct kw_runner *r, const struct kw_message *ms, size_t n_ms, struct kw_err *err)
 {
-	struct item *items;
+	struct kw_item *items;
 	size_t n = 0;
 	bool counted, suspect;
 	enum kw_rc rc, made;
 	kw_time now = kw_now(r->config.clock);
 
 	kw_arena_reset(r->arena);
-	items = kw_new(r->arena, struct item, n_ms);
-	made = make_items(r, ms, n_ms, items, &n, err);
+	r->gap = NULL; /* of a batch that did not come to its end */
+	items = kw_new(r->arena, struct kw_item, n_ms);
+	made = kw_items_make(r, ms, n_ms, items, &n, err);
 	if (made != KW_OK && made != KW_NOTHING)
 		return made;
 	if (n > 0) {
@@ -515,5 +365,5 @@ enum kw_rc kw_batch_process(
 		if (counted)
 			KW_TRY(kw_attempts_forget(r->pg, r->arena, r->group, err));
 	}
-	return r->gap ? rewind_gap(r, err) : KW_OK;
+	return r->gap ? kw_gap_rewind(r, err) : KW_OK;
 }

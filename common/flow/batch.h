@@ -54,6 +54,19 @@ struct kw_topic_row {
 	kw_batch_fn *handle;
 };
 
+/* The messages of one row in the batch at hand; n > 0. */
+struct kw_inputs {
+	const struct kw_topic_row *row;
+	const void *in;
+	size_t n;
+};
+
+/* Takes the row locks of a batch that more than one handler works on, before the first of them, in
+ * the one order that the service lists (rule 10): one handler's order does not help when another
+ * has run before it. Changes nothing that the handlers would miss. */
+typedef enum kw_rc kw_lock_fn(
+	struct kw_batch *b, const struct kw_inputs *inputs, size_t n, struct kw_err *err);
+
 /* An event that a service can emit; also named by the edges of its state tables. */
 struct kw_event_type {
 	const char *type;              /* "karwan.order.routed.v1" */
@@ -80,6 +93,7 @@ struct kw_flow_config {
 	const char *in_topic;            /* "karwan.orders.in" */
 	const char *events_topic;        /* "karwan.orders.events" */
 	const struct kw_topic_row *rows; /* { 0 }-terminated */
+	kw_lock_fn *lock;                /* may be NULL */
 	const char *brokers, *dsn;
 	const struct kw_topics *topics;
 	const struct kw_clock *clock;
@@ -88,6 +102,8 @@ struct kw_flow_config {
 					 publisher; may be NULL */
 	void *commit_ctx;
 	int session_ms; /* consumer session time-out, 0: 10000 */
+	int refused_ms; /* an in topic that ends before our offset is believed after this, 0: 30000
+			 */
 	void *ctx;      /* b->ctx */
 };
 

@@ -52,12 +52,14 @@ struct kw_part {
 	bool in; /* the service's own in topic */
 	int32_t partition;
 	int64_t row_offset;  /* what the offset row says */
+	int64_t position;    /* what is read next; behind next_offset where it went back */
 	int64_t next_offset; /* what it will say after the batch at hand; on an in topic the same
 				between batches */
 	uint64_t last_hash;
 	kw_time last_time;
 	struct kw_place place;
 	bool verify;           /* the next message must be number next_offset - 1 with last_hash */
+	bool jumped;           /* offsets were passed over: loaded again to see why */
 	int64_t rewound;       /* how far the gap at hand made us go back; 0: not in a gap */
 	bool marked;           /* its first batch since the start was counted in attempts */
 	int64_t counted_alone; /* offset that this process counted and survived; -1: none */
@@ -81,6 +83,7 @@ struct kw_runner {
 	struct kw_pg *pg;
 	struct kw_arena *arena;        /* of the batch */
 	struct kw_arena *assign_arena; /* of the assignment */
+	struct kw_arena *load_arena;   /* of the last look at the offset rows */
 	struct kw_part *parts;
 	size_t n_parts;
 	bool pending; /* assigned by the group, offsets not loaded yet */
@@ -108,6 +111,26 @@ struct kw_part *kw_part_find(struct kw_runner *r, const char *topic, int32_t par
 enum kw_place_verdict { KW_PLACE_NEXT, KW_PLACE_REPEAT, KW_PLACE_VOID, KW_PLACE_GAP };
 enum kw_place_verdict kw_place_judge(const struct kw_epoch_row *epochs, size_t n,
 	struct kw_place last, struct kw_place next, bool barrier);
+
+/* ---- items.c ---- */
+
+/* One message of the batch and what becomes of it. */
+struct kw_item {
+	const struct kw_message *m;
+	struct kw_part *part;
+	const struct kw_topic_row *row; /* NULL: nobody here wants it */
+	struct kw_envelope envelope;
+	bool dead;
+	int attempts;
+	struct kw_err err;
+};
+
+/* Fills items from messages. NOTHING: the batch ends early; afterwards go back (r->gap), or load
+ * again (r->pending). CONFLICT LOG_CHANGED. */
+enum kw_rc kw_items_make(struct kw_runner *r, const struct kw_message *ms, size_t n_ms,
+	struct kw_item *items, size_t *ret_n, struct kw_err *err);
+/* Goes back, further each time, to where the log is whole. */
+enum kw_rc kw_gap_rewind(struct kw_runner *r, struct kw_err *err);
 
 /* ---- batch.c ---- */
 

@@ -65,18 +65,27 @@ static void report(struct kw_runner *r, int64_t *last_us)
 	atomic_store_explicit(&r->stats.lag, lag, memory_order_relaxed);
 }
 
+/* Is there a partition of which nobody has looked yet whether it is the log that was read? */
+static bool unverified(const struct kw_runner *r)
+{
+	for (size_t i = 0; i < r->n_parts; i++)
+		if (r->parts[i].verify)
+			return true;
+	return false;
+}
+
 /* once: is every partition read to its end? */
 static bool drained(struct kw_runner *r)
 {
 	struct kw_err err;
 
-	if (r->n_parts == 0 || r->pending)
+	if (r->n_parts == 0 || r->pending || unverified(r))
 		return false;
 	for (size_t i = 0; i < r->n_parts; i++) {
 		int64_t low, high;
 		if (kw_consumer_watermarks(r->consumer, r->parts[i].topic, r->parts[i].partition,
 			    5000, &low, &high, &err) != KW_OK ||
-			r->parts[i].next_offset < high)
+			r->parts[i].position < high)
 			return false;
 	}
 	return true;
@@ -121,7 +130,7 @@ static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw
 	} else if (rc == KW_OK && !r->pending) {
 		rc = kw_batch_process(r, ms, n, err);
 	}
-	if (rc == KW_OK && r->n_parts > 0 && !r->pending)
+	if (rc == KW_OK && r->n_parts > 0 && !r->pending && !unverified(r))
 		atomic_store(&r->ready, true);
 	return rc;
 }
@@ -163,6 +172,7 @@ enum kw_rc kw_runner_open(
 	}
 	r->arena = kw_arena_new(KW_ARENA_MAX);
 	r->assign_arena = kw_arena_new(KW_ARENA_MAX);
+	r->load_arena = kw_arena_new(KW_ARENA_MAX);
 	kw_batch_impl_init(&r->impl, config);
 	atomic_store(&r->why, "starting");
 	r->pg = kw_pg_new(&(struct kw_pg_config) {
@@ -202,6 +212,7 @@ void kw_runner_close(struct kw_runner *r)
 	kw_batch_impl_done(&r->impl);
 	kw_arena_free(r->arena);
 	kw_arena_free(r->assign_arena);
+	kw_arena_free(r->load_arena);
 	free(r);
 }
 

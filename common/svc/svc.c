@@ -159,6 +159,7 @@ static enum kw_rc start(struct kw_svc *svc, struct kw_err *err)
 		.in_topic = service->in_topic,
 		.events_topic = service->events_topic,
 		.rows = service->topics,
+		.lock = service->lock,
 		.brokers = svc->common.brokers,
 		.dsn = svc->common.dsn,
 		.topics = &svc->topics,

@@ -47,6 +47,7 @@ struct kw_service {
 	size_t config_size;
 	const struct kw_route *routes;
 	const struct kw_topic_row *topics;
+	kw_lock_fn *lock;                  /* as in kw_flow_config */
 	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
 	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
 	/* After configuration, before anything starts; INVALID: exit 78. May be NULL. */

@@ -30,7 +30,8 @@ void raise_unmatched(struct desk *d, const struct scan *s);
 /* Scans that were stored without a parcel and have one now. */
 enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
 
-/* Rows of the topic table. */
+/* Rows of the topic table, and what locks for several of them. */
 kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
+kw_lock_fn lock_batch;
 
 #endif

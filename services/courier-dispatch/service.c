@@ -128,6 +128,7 @@ static const struct kw_service courier_dispatch = {
 	.config_size = sizeof(struct config),
 	.routes = routes,
 	.topics = topics,
+	.lock = lock_batch,
 	.jobs = jobs,
 	.adapters = dispatch_adapters,
 };

@@ -58,6 +58,10 @@ const struct kw_stmt dispatch_stmts[] = {
 				 "u(fulfilment_id) ORDER BY u.fulfilment_id ON CONFLICT "
 				 "(fulfilment_id) DO NOTHING" },
 
+	[LOCK_KNOWN_ORDERS] = { "SELECT order_id FROM orders WHERE order_id = ANY ($1::uuid[]) "
+				"ORDER BY order_id FOR UPDATE" },
+	[LOCK_KNOWN_PARCELS] = { "SELECT parcel_id FROM parcels WHERE order_id = ANY ($1::uuid[]) "
+				 "OR parcel_id = ANY ($2::uuid[]) ORDER BY parcel_id FOR UPDATE" },
 	[PARCELS_OF] = { "SELECT " PARCEL_COLUMNS " FROM parcels WHERE order_id = ANY ($1::uuid[]) "
 			 "AND ($2::text IS NULL OR state = $2) ORDER BY parcel_id FOR UPDATE" },
 	[LOCK_PARCELS] = { "SELECT " PARCEL_COLUMNS

@@ -24,6 +24,17 @@ enum kw_rc store_exec_all(
 
 static const struct kw_col id_cols[] = { { KW_COL_UUID_KIND, 0, 0, NULL }, KW_COL_END };
 
+enum kw_rc store_lock_rows(struct kw_batch *b, const struct kw_uuid *orders, size_t n_orders,
+	const struct kw_uuid *parcels, size_t n_parcels, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(b->arena);
+
+	kw_args_rows(&args, id_cols, orders, n_orders, sizeof(*orders));
+	KW_TRY(kw_pg_exec(b->pg, STMT(LOCK_KNOWN_ORDERS), &args, NULL, err));
+	kw_args_rows(&args, id_cols, parcels, n_parcels, sizeof(*parcels));
+	return kw_pg_exec(b->pg, STMT(LOCK_KNOWN_PARCELS), &args, NULL, err);
+}
+
 /* ---- orders ---- */
 
 static const struct kw_col order_cols[] = {

@@ -7,6 +7,11 @@
 #include "flow/batch.h"
 #include "model.h"
 
+/* Locks the rows that exist: these orders, then their parcels together with these others. Ids
+ * sorted, distinct. */
+enum kw_rc store_lock_rows(struct kw_batch *b, const struct kw_uuid *orders, size_t n_orders,
+	const struct kw_uuid *parcels, size_t n_parcels, struct kw_err *err);
+
 /* ---- orders: sorted by id, distinct ---- */
 
 /* Locks the rows, making those that are absent; routings, cod, total and currency are taken over.

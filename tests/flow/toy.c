@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,7 +82,7 @@ static struct kw_pg *connection(struct toy *toy)
 
 void toy_make(struct toy *toy, const char *name, const char *brokers, const char *dsn)
 {
-	static struct kw_topic_row rows[8][2];
+	static struct kw_topic_row rows[8][3];
 	static int next;
 	struct kw_topic_row *row = rows[next++ % 8];
 	struct kw_topic *topics;
@@ -113,7 +114,7 @@ void toy_make(struct toy *toy, const char *name, const char *brokers, const char
 	kw_pg_free(pg);
 	row[0] = (struct kw_topic_row) { toy->in, "karwan.toy.asked.v1", message_fields,
 		sizeof(struct toy_message), on_message };
-	row[1] = (struct kw_topic_row) { 0 };
+	row[1] = row[2] = (struct kw_topic_row) { 0 };
 	toy->config = (struct kw_flow_config) {
 		.service = kw_arena_str(toy->arena, kt_unique(name)),
 		.schema = "toy",
@@ -148,6 +149,124 @@ void toy_send(struct toy *toy, const char *name, int64_t number, const char *dee
 	snprintf(value, sizeof(value), "{\"name\":\"%s\",\"number\":%lld,\"deed\":\"%s\"}", name,
 		(long long)number, deed);
 	toy_send_raw(toy, name, "karwan.toy.asked.v1", value);
+}
+
+void toy_send_many(struct toy *toy, const char *prefix, int entities, int each)
+{
+	for (int k = 1; k <= each; k++)
+		for (int i = 0; i < entities; i++) {
+			char name[64];
+			snprintf(name, sizeof(name), "%s%d", prefix, i);
+			toy_send(toy, name, k, "");
+		}
+}
+
+void toy_listen(struct toy *toy, const struct toy *of)
+{
+	struct kw_topic_row *rows = kw_new(toy->arena, struct kw_topic_row, 3);
+
+	rows[0] = toy->config.rows[0];
+	rows[1] = (struct kw_topic_row) { of->events, "karwan.toy.done.v1", message_fields,
+		sizeof(struct toy_message), on_message };
+	toy->config.rows = rows;
+}
+
+void toy_event(struct toy *toy, const char *name, int64_t number)
+{
+	char value[256], sequence[40];
+
+	snprintf(
+		value, sizeof(value), "{\"name\":\"%s\",\"number\":%lld}", name, (long long)number);
+	snprintf(sequence, sizeof(sequence), "000001-%019lld", (long long)number);
+	kt_send_event(toy->brokers, toy->events,
+		kw_partition_of((struct kw_bytes) { name, strlen(name) }, TOY_PARTITIONS), name,
+		"karwan.toy.done.v1", sequence, value);
+}
+
+void toy_make_anew(struct toy *toy, const char *topic)
+{
+	int64_t until = kw_monotonic_us() + 30 * KW_US_PER_S;
+	struct kw_err err;
+	size_t created = 0;
+
+	kt_delete_topic(toy->brokers, topic);
+	while (created == 0 && kw_monotonic_us() < until)
+		(void)kw_topics_apply(toy->brokers, &toy->topics, &created, &err);
+	assert_int_equal(created, 1);
+}
+
+struct kt_proxy *toy_through(struct toy *toy, kt_proxy_hook *hook, void *ctx)
+{
+	const char *at = strchr(toy->dsn, '@'), *slash = at ? strchr(at, '/') : NULL;
+	char host[64];
+	int port;
+
+	assert_non_null(slash);
+	assert_int_equal(sscanf(at, "@%63[^:]:%d", host, &port), 2);
+	struct kt_proxy *p = kt_proxy_open(host, port, hook, ctx);
+	/* what a proxy cuts must not be encrypted */
+	toy->config.dsn = kw_arena_printf(toy->arena, "%.*s@127.0.0.1:%d%s%csslmode=disable",
+		(int)(at - toy->dsn), toy->dsn, kt_proxy_port(p), slash,
+		strchr(slash, '?') ? '&' : '?');
+	return p;
+}
+
+static void *member_main(void *arg)
+{
+	struct toy_member *member = arg;
+	struct kw_err err = { 0 };
+
+	if (kw_runner_run(member->r, false, &err) != KW_OK)
+		fprintf(stderr, "member: %s\n", err.reason);
+	return NULL;
+}
+
+void toy_start(struct toy_member *member, struct toy *toy)
+{
+	struct kw_err err = { 0 };
+
+	must(kw_runner_open(&toy->config, &member->r, &err), &err);
+	assert_int_equal(pthread_create(&member->thread, NULL, member_main, member), 0);
+}
+
+void toy_end(struct toy_member *member)
+{
+	kw_runner_stop(member->r);
+	pthread_join(member->thread, NULL);
+	kw_runner_close(member->r);
+}
+
+void toy_hear(struct toy_ear *ear)
+{
+	ear->file = tmpfile();
+	assert_non_null(ear->file);
+	ear->stderr_fd = dup(STDERR_FILENO);
+	assert_int_equal(dup2(fileno(ear->file), STDERR_FILENO), STDERR_FILENO);
+}
+
+int toy_heard(struct toy_ear *ear, const char *text)
+{
+	char line[2000];
+	int n = 0;
+
+	assert_int_equal(dup2(ear->stderr_fd, STDERR_FILENO), STDERR_FILENO);
+	close(ear->stderr_fd);
+	rewind(ear->file);
+	while (fgets(line, sizeof(line), ear->file)) {
+		n += strstr(line, text) != NULL;
+		fputs(line, stderr);
+	}
+	fclose(ear->file);
+	return n;
+}
+
+void toy_wait(struct toy *toy, const char *sql, int64_t value)
+{
+	int64_t until = kw_monotonic_us() + 60 * KW_US_PER_S, is;
+
+	while ((is = toy_count(toy, sql)) != value)
+		if (kw_monotonic_us() > until)
+			fail_msg("%s is %lld, not %lld", sql, (long long)is, (long long)value);
 }
 
 void toy_consume(struct toy *toy)

@@ -3,9 +3,13 @@
 #ifndef KT_TOY_H
 #define KT_TOY_H
 
+#include <pthread.h>
+#include <stdio.h>
+
 #include "flow/batch.h"
 #include "flow/publisher.h"
 #include "pg/pg.h"
+#include "proxy.h"
 #include "support.h"
 
 #define TOY_PARTITIONS 12
@@ -31,11 +35,38 @@ struct toy {
 
 /* Fresh database and topics; brokers NULL: the run's Kafka, dsn NULL: the run's PostgreSQL. */
 void toy_make(struct toy *toy, const char *name, const char *brokers, const char *dsn);
-/* The same toy once more (a replica): own config that points to `of`'s topics and database. */
 void toy_done(struct toy *toy);
 /* Message for an entity, to the partition of its key. */
 void toy_send(struct toy *toy, const char *name, int64_t number, const char *deed);
+void toy_send_many(struct toy *toy, const char *prefix, int entities, int each);
 void toy_send_raw(struct toy *toy, const char *key, const char *type, const char *value);
+/* The toy also reads the events of another one: each is a row and an event of its own. */
+void toy_listen(struct toy *toy, const struct toy *of);
+/* One event straight to the events topic, as if the publisher sent it; its number is the entity's
+ * as well. */
+void toy_event(struct toy *toy, const char *name, int64_t number);
+/* Deletes the topic and makes an empty one of its name. */
+void toy_make_anew(struct toy *toy, const char *topic);
+/* Its runner reaches PostgreSQL through a proxy from now on; the caller closes it. */
+struct kt_proxy *toy_through(struct toy *toy, kt_proxy_hook *hook, void *ctx);
+
+/* A runner on a thread of its own. */
+struct toy_member {
+	struct kw_runner *r;
+	pthread_t thread;
+};
+void toy_start(struct toy_member *member, struct toy *toy);
+void toy_end(struct toy_member *member);
+/* What is logged from now on; heard: how many lines have the text, and stderr is what it was. */
+struct toy_ear {
+	FILE *file;
+	int stderr_fd;
+};
+void toy_hear(struct toy_ear *ear);
+int toy_heard(struct toy_ear *ear, const char *text);
+/* Until the statement says the value; fails after a minute. */
+void toy_wait(struct toy *toy, const char *sql, int64_t value);
+
 /* Consumes all there is, and publishes all there is. */
 void toy_consume(struct toy *toy);
 void toy_publish(struct toy *toy);

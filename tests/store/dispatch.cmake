@@ -6,6 +6,8 @@ if(TARGET kw_dispatch)
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kt_support)
   kw_test(dispatch_booking servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_booking_test.c
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kw_courier_simulator kt_support)
+  kw_test(dispatch_races servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_races_test.c
+    ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kt_support)
   kw_test(dispatch_edge servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_edge_test.c
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kw_courier_simulator kw_bus kt_support)
   target_compile_definitions(test_dispatch_edge PRIVATE DISPATCH_PROGRAM="$<TARGET_FILE:courier-dispatch>")

@@ -374,3 +374,40 @@ void dt_match(void)
 	if (rc != KW_NOTHING)
 		dt_must(rc, &err);
 }
+
+static enum kw_rc run_mixed(struct kw_batch *b, void *arg, struct kw_err *err)
+{
+	static const struct kw_topic_row rows[] = {
+		{ .size = sizeof(struct order_cancelled), .handle = on_cancelled },
+		{ .size = sizeof(struct tracking_reported), .handle = on_tracking },
+	};
+	struct dt_mixed *mixed = arg;
+	struct fulfilment_ref ref = { .fulfilment_id = dt_fulfilment(mixed->cancelled, 1) };
+	struct order_cancelled cancelled = { .meta = meta_of(mixed->cancelled),
+		.order_id = dt_order(mixed->cancelled),
+		.reason = "CUSTOMER",
+		.by = "operator",
+		.fulfilments = &ref,
+		.n_fulfilments = 1 };
+	struct tracking_reported reported = { .meta = meta_of(mixed->scan.event_id),
+		.parcel_id = mixed->scan.parcel_id,
+		.courier = mixed->scan.courier,
+		.event_id = mixed->scan.event_id,
+		.status = mixed->scan.status,
+		.scanned_at = mixed->scan.at * KW_US_PER_S };
+	struct kw_inputs inputs[] = { { &rows[0], &cancelled, 1 }, { &rows[1], &reported, 1 } };
+	struct desk first = desk_open(b, &dt_partners), second = desk_open(b, &dt_partners);
+
+	mixed->runs++;
+	KW_TRY(lock_batch(b, inputs, KW_LEN(inputs), err));
+	KW_TRY(take_cancelled(&first, &cancelled, 1, err));
+	if (mixed->between)
+		mixed->between(mixed->ctx);
+	return take_tracking(&second, &reported, 1, err);
+}
+
+enum kw_rc dt_mixed(
+	struct kw_pg *pg, struct kw_arena *a, struct dt_mixed *mixed, struct kw_err *err)
+{
+	return kw_outcome_run(&dt_flow, pg, a, run_mixed, mixed, err);
+}

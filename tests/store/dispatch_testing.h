@@ -60,6 +60,19 @@ void dt_match(void);
 /* Routed and paid. */
 void dt_ready(const char *order, int n);
 
+/* One batch with an order's cancellation and a scan of some parcel: the locks and the handlers as
+ * the runner calls them, in a transaction. between: called after the first handler. ret_runs counts
+ * how often the batch ran. */
+struct dt_mixed {
+	const char *cancelled; /* the order; its first fulfilment */
+	struct dt_scan scan;
+	void (*between)(void *ctx);
+	void *ctx;
+	int runs;
+};
+enum kw_rc dt_mixed(
+	struct kw_pg *pg, struct kw_arena *a, struct dt_mixed *mixed, struct kw_err *err);
+
 /* ---- looking ---- */
 
 /* One row, one column, as text ("" for NULL). */

@@ -339,22 +339,27 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 		give_up("send", rd_kafka_err2str(m->err));
 }
 
-void kt_send(const char *brokers, const char *topic, int partition, const char *key,
-	const char *type, const char *value)
+static rd_kafka_t *producer(const char *brokers, const char *transactional_id)
 {
-	static rd_kafka_t *rk;
-	static char connected[128];
-	rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char why[512];
+	rd_kafka_t *rk;
 
-	if (!rk || strcmp(connected, brokers) != 0) {
-		rd_kafka_conf_t *conf = rd_kafka_conf_new();
-		char why[512];
+	rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
+	if (transactional_id)
+		rd_kafka_conf_set(conf, "transactional.id", transactional_id, why, sizeof(why));
+	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	if (!rk)
+		give_up("producer", why);
+	return rk;
+}
 
-		rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why));
-		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-		rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-		snprintf(connected, sizeof(connected), "%s", brokers);
-	}
+static void send_one(rd_kafka_t *rk, const char *topic, int partition, const char *key,
+	const char *type, const char *sequence, const char *value)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
+
 	if (type) {
 		rd_kafka_header_add(headers, "ce_specversion", -1, "1.0", -1);
 		rd_kafka_header_add(
@@ -362,6 +367,8 @@ void kt_send(const char *brokers, const char *topic, int partition, const char *
 		rd_kafka_header_add(headers, "ce_source", -1, "/test", -1);
 		rd_kafka_header_add(headers, "ce_type", -1, type, -1);
 	}
+	if (sequence)
+		rd_kafka_header_add(headers, "ce_sequence", -1, sequence, -1);
 	if (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
 		    RD_KAFKA_V_KEY(key, strlen(key)),
 		    RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
@@ -370,6 +377,48 @@ void kt_send(const char *brokers, const char *topic, int partition, const char *
 		give_up("produce", topic);
 	if (rd_kafka_flush(rk, 30000) != 0)
 		give_up("flush", topic);
+}
+
+void kt_send_event(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *sequence, const char *value)
+{
+	static rd_kafka_t *rk;
+	static char connected[128];
+
+	if (!rk || strcmp(connected, brokers) != 0) {
+		rk = producer(brokers, NULL);
+		snprintf(connected, sizeof(connected), "%s", brokers);
+	}
+	send_one(rk, topic, partition, key, type, sequence, value);
+}
+
+void kt_send(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *value)
+{
+	kt_send_event(brokers, topic, partition, key, type, NULL, value);
+}
+
+static void must_be_done(rd_kafka_error_t *error)
+{
+	if (error)
+		give_up("transaction", rd_kafka_error_string(error));
+}
+
+void kt_send_in_transaction(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *value)
+{
+	const char *id = kt_unique("transaction");
+	rd_kafka_t *rk = producer(brokers, id);
+
+	must_be_done(rd_kafka_init_transactions(rk, 60000));
+	must_be_done(rd_kafka_begin_transaction(rk));
+	send_one(rk, topic, partition, key, type, NULL, value);
+	must_be_done(rd_kafka_commit_transaction(rk, 60000));
+	rd_kafka_destroy(rk);
+	/* the marker is in when the next one may begin */
+	rk = producer(brokers, id);
+	must_be_done(rd_kafka_init_transactions(rk, 60000));
+	rd_kafka_destroy(rk);
 }
 
 void kt_delete_topic(const char *brokers, const char *topic)

@@ -72,6 +72,14 @@ void kt_partner_done(struct kt_partner *p);
 void kt_send(const char *brokers, const char *topic, int partition, const char *key,
 	const char *type, const char *value);
 
+/* The same with a place: a record of an events topic. */
+void kt_send_event(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *sequence, const char *value);
+/* The same in a transaction of its own: its marker takes an offset at which readers find nothing.
+ */
+void kt_send_in_transaction(const char *brokers, const char *topic, int partition, const char *key,
+	const char *type, const char *value);
+
 /* Deletes a topic; the broker may go on to know it for a moment. */
 void kt_delete_topic(const char *brokers, const char *topic);
 
