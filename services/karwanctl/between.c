@@ -287,7 +287,7 @@ static const struct kw_stmt find_orders = {
 	"SELECT order_id::text FROM routing.orders ORDER BY 1"
 };
 static const struct kw_stmt find_dead_orders = {
-	"SELECT DISTINCT convert_from(key, 'UTF8') FROM routing.dead_letters ORDER BY 1"
+	"SELECT DISTINCT encode(key, 'escape') COLLATE \"C\" FROM routing.dead_letters ORDER BY 1"
 };
 
 static int by_name(const void *a, const void *b)

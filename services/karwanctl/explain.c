@@ -16,7 +16,8 @@ static const struct kw_stmt stmts[] = {
 			  "WHERE key = ANY ($1::text[]) ORDER BY partition, number" },
 	[FIND_PARCELS] = { "SELECT parcel_id::text FROM dispatch.parcels WHERE order_id = $1::uuid ORDER BY 1" },
 	[FIND_DEAD] = { "SELECT dead_at, partition, at_offset, attempts, code || ' ' || reason, convert_from(key, 'UTF8'), 0::bigint, '', '{}' "
-			"FROM dead_letters WHERE convert_from(key, 'UTF8') = ANY ($1::text[]) ORDER BY id" },
+			/* a key is any bytes: only those that are one of ours are read as text */
+			"FROM dead_letters WHERE key IN (SELECT convert_to(k, 'UTF8') FROM unnest($1::text[]) AS k) ORDER BY id" },
 };
 
 struct event {
