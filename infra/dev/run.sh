@@ -133,7 +133,7 @@ karwanctl() {
 	shift
 	mapfile -t settings < <(client_env "$login")
 	env -i "PATH=$PATH" "HOME=${HOME:-/}" "TERM=${TERM:-dumb}" "${settings[@]}" \
-		"KARWAN_TOPICS_FILE=$ROOT/schemas/topics.json" "$BIN/karwanctl" "$@"
+		"KARWAN_TOPICS_FILE=$ROOT/schemas/topics.json" "KARWAN_OPERATOR_TOKEN_FILE=$RUN/secrets/operator" "$BIN/karwanctl" "$@"
 }
 
 start_run() {

@@ -17,14 +17,20 @@ struct area {
 };
 extern const struct area areas[AREAS];
 
+#define CTL_WITH_MAX 16
+
 struct ctl {
 	struct kw_arena *arena;
 	const char *dsn, *brokers, *topics_file, *log_level;
 	bool json, dry_run, from_end;
-	const char *attempts_file; /* check */
-	const char *topic;         /* accept */
-	const char *by;            /* who asks, for the record */
-	int argc;                  /* words after the command */
+	const char *attempts_file;            /* check */
+	const char *topic;                    /* accept */
+	const char *listing_url, *token_file; /* import */
+	const char *kind, *as_of;             /* import */
+	const char *with[CTL_WITH_MAX];       /* import: NAME=VALUE */
+	size_t n_with;
+	const char *by; /* who asks, for the record */
+	int argc;       /* words after the command */
 	char **argv;
 };
 
@@ -52,5 +58,6 @@ int ctl_epoch(struct ctl *ctl);
 int ctl_accept(struct ctl *ctl);
 int ctl_explain(struct ctl *ctl);
 int ctl_check(struct ctl *ctl);
+int ctl_import(struct ctl *ctl);
 
 #endif

@@ -44,6 +44,9 @@ static const struct command {
 		"the whole story of one order: every event, decision and reason in order, with times" },
 	{ "check", NULL, 0, ctl_check, "check [--attempts FILE]",
 		"recomputes the invariants from tables and topics and names each row that drifts; exit 1 if one does" },
+	{ "import", NULL, 1, ctl_import,
+		"import [--kind KIND] [--as-of TIME] [--with NAME=VALUE]… FILE",
+		"makers, hubs or listings from a CSV or NDJSON file, or Shopify's product CSV; waits for the outcome; again changes nothing" },
 	{ "dlq", "list", 0, ctl_dlq_list, "dlq list",
 		"what could not be done, by service, newest last" },
 	{ "dlq", "show", 1, ctl_dlq_show, "dlq show SERVICE/ID",
@@ -69,7 +72,11 @@ static void usage(FILE *out)
 		fprintf(out, "  %s\n      %s\n", commands[i].usage, commands[i].help);
 	fprintf(out,
 		"\n  --json          the last line of the output is one JSON object or array\n"
-		"  --by NAME       who asks, for the record (default: the login name)\n\n"
+		"  --by NAME       who asks, for the record (default: the login name)\n"
+		"  --kind KIND     import: makers, hubs, listings, shopify (default: what the columns say)\n"
+		"  --as-of TIME    import: when the file was true (default: its last change); of rows without a version, an older\n"
+		"                  file never overwrites a newer one; now: it overwrites what is there\n"
+		"  --with N=V      import: maker_id, hub_id, currency, channel, skill, weight_g, listing_kind of Shopify's products\n\n"
 		"exit: 0 done and clean, 1 something was found or refused, 2 it failed, 64 wrong usage, 78 wrong configuration\n\n"
 		"environment:\n");
 }
@@ -80,6 +87,10 @@ static const struct kw_config_key keys[] = {
 		"Kafka, host:port, comma-separated"),
 	KW_TEXT_KEY(struct ctl, topics_file, "KARWAN_TOPICS_FILE", "schemas/topics.json", 1, 4000,
 		"the topics of the system"),
+	KW_TEXT_KEY(struct ctl, listing_url, "KARWAN_LISTING_URL", "", 0, 1000,
+		"edge of listing-ingestion, for import"),
+	KW_TEXT_KEY(struct ctl, token_file, "KARWAN_OPERATOR_TOKEN_FILE", "", 0, 4000,
+		"file with the operator's token, for import"),
 	KW_TEXT_KEY(struct ctl, log_level, "KARWAN_LOG_LEVEL", "warning", 1, 10,
 		"debug, info, warning or error; not used"),
 	{ 0 },
@@ -129,6 +140,9 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 		{ "attempts", required_argument, NULL, 'a' },
 		{ "topic", required_argument, NULL, 't' },
 		{ "by", required_argument, NULL, 'b' },
+		{ "kind", required_argument, NULL, 'k' },
+		{ "as-of", required_argument, NULL, 'o' },
+		{ "with", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -151,6 +165,17 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'b':
 			ctl->by = optarg;
+			break;
+		case 'k':
+			ctl->kind = optarg;
+			break;
+		case 'o':
+			ctl->as_of = optarg;
+			break;
+		case 'w':
+			if (ctl->n_with == CTL_WITH_MAX || !strchr(optarg, '='))
+				return false;
+			ctl->with[ctl->n_with++] = optarg;
 			break;
 		case 'h':
 			usage(stdout);
