@@ -47,12 +47,14 @@ const struct kw_stmt import_stmts[] = {
 			   "$4::bigint[], $5::bigint[], $6::bigint[]) AS i(request_id, import_id, changed, same, stale, set_aside) "
 			   "ORDER BY request_id ON CONFLICT (request_id) DO UPDATE SET changed = o.changed + excluded.changed, "
 			   "same = o.same + excluded.same, stale = o.stale + excluded.stale, set_aside = o.set_aside + excluded.set_aside" },
-	[ADD_PROBLEMS] = { "INSERT INTO import_problems (request_id, line, import_id, pointer, reason) "
-			   "SELECT i.request_id, i.line, i.import_id, i.pointer, i.reason FROM (SELECT *, row_number() OVER "
-			   "(PARTITION BY import_id ORDER BY line) AS n FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[]) "
-			   "AS u(request_id, line, import_id, pointer, reason)) i "
-			   "WHERE i.n + (SELECT count(*) FROM import_problems x WHERE x.import_id = i.import_id) <= $1::bigint "
-			   "ON CONFLICT (request_id, line) DO NOTHING" },
+	[ADD_PROBLEMS] = { "WITH news AS (SELECT *, row_number() OVER (PARTITION BY import_id ORDER BY line) AS n "
+			   "FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[]) "
+			   "AS u(request_id, line, import_id, pointer, reason)), "
+			   "kept AS MATERIALIZED (SELECT i.import_id, (SELECT count(*) FROM import_problems x WHERE x.import_id = i.import_id) AS n "
+			   "FROM (SELECT DISTINCT import_id FROM news) i) "
+			   "INSERT INTO import_problems (request_id, line, import_id, pointer, reason) "
+			   "SELECT news.request_id, news.line, news.import_id, news.pointer, news.reason FROM news JOIN kept USING (import_id) "
+			   "WHERE news.n + kept.n <= $1::bigint ON CONFLICT (request_id, line) DO NOTHING" },
 	[FIND_IMPORT] = { "SELECT m.import_id, m.kind, m.format, m.name, m.by, m.as_of, m.started_at, m.changed_at, m.bytes, m.run_id, "
 			  "count(p.part), coalesce(max(p.part) FILTER (WHERE p.is_last), 0), coalesce(bool_or(p.is_cut), false), "
 			  "coalesce(sum(p.bytes), 0)::bigint, coalesce(sum(p.rows), 0)::bigint, coalesce(sum(p.appended), 0)::bigint, "
