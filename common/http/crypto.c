@@ -68,6 +68,26 @@ void kw_sha256(struct kw_bytes data, uint8_t out[KW_SHA256_SIZE])
 	kw_assert(EVP_Digest(data.n ? data.p : "", data.n, out, NULL, EVP_sha256(), NULL) == 1);
 }
 
+/* An EVP_MD_CTX under a name of ours. */
+struct kw_digest *kw_digest_new(void)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	kw_assert(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+	return (struct kw_digest *)ctx;
+}
+
+void kw_digest_add(struct kw_digest *d, struct kw_bytes data)
+{
+	kw_assert(EVP_DigestUpdate((EVP_MD_CTX *)d, data.n ? data.p : "", data.n) == 1);
+}
+
+void kw_digest_end(struct kw_digest *d, uint8_t out[KW_SHA256_SIZE])
+{
+	kw_assert(EVP_DigestFinal_ex((EVP_MD_CTX *)d, out, NULL) == 1);
+	EVP_MD_CTX_free((EVP_MD_CTX *)d);
+}
+
 bool kw_secret_equal(struct kw_bytes a, struct kw_bytes b)
 {
 	return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);

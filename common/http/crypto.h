@@ -16,6 +16,11 @@
 void kw_hmac_sha256(
 	struct kw_bytes key, const struct kw_bytes *parts, size_t n, uint8_t out[KW_SHA256_SIZE]);
 void kw_sha256(struct kw_bytes data, uint8_t out[KW_SHA256_SIZE]);
+/* The same piece by piece; _end frees it. */
+struct kw_digest;
+struct kw_digest *kw_digest_new(void);
+void kw_digest_add(struct kw_digest *d, struct kw_bytes data);
+void kw_digest_end(struct kw_digest *d, uint8_t out[KW_SHA256_SIZE]);
 /* Lengths are compared first; the contents in constant time. */
 bool kw_secret_equal(struct kw_bytes a, struct kw_bytes b);
 void kw_random(void *out, size_t n);

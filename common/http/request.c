@@ -111,12 +111,9 @@ static enum MHD_Result on_body(struct kw_request_impl *im, const char *data, siz
 /* ---- the whole request ---- */
 
 /* "application/json; charset=utf-8" is application/json. */
-static bool media_fits(const char *expected, const char *given)
+static bool media_is(const char *expected, size_t n, const char *given)
 {
-	if (strcmp(expected, "*") == 0)
-		return true;
-	size_t n = strlen(expected);
-	if (!given || strncasecmp(given, expected, n) != 0)
+	if (strncasecmp(given, expected, n) != 0)
 		return false;
 	const char *rest = given + n + strspn(given + n, " \t");
 	if (*rest && *rest != ';')
@@ -128,6 +125,19 @@ static bool media_fits(const char *expected, const char *given)
 	charset += *charset == '"';
 	return strncasecmp(charset, "utf-8", 5) == 0 &&
 	       !strchr("abcdefghijklmnopqrstuvwxyz0123456789-", charset[5] | 32);
+}
+
+/* expected: one or several, separated by "|". */
+static bool media_fits(const char *expected, const char *given)
+{
+	if (strcmp(expected, "*") == 0)
+		return true;
+	for (size_t n; given && *expected; expected += n + (expected[n] == '|')) {
+		n = strcspn(expected, "|");
+		if (media_is(expected, n, given))
+			return true;
+	}
+	return false;
 }
 
 static bool media_ok(struct kw_request_impl *im)

@@ -69,8 +69,8 @@ struct kw_route {
 	const struct kw_field *fields; /* KW_JSON_BODY */
 	size_t in_size;
 	size_t max_body;   /* 0: 1 MiB */
-	const char *media; /* expected media type of a body; NULL: application/json; "*": any (the
-			      handler looks) */
+	const char *media; /* expected media types of a body, separated by "|"; NULL:
+			      application/json; "*": any (the handler looks) */
 };
 
 struct kw_server_config {

@@ -262,6 +262,18 @@ enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,
 	return KW_OK;
 }
 
+/* ---- for stream.c ---- */
+
+const struct kw_topic_row *kw_edge_row(const struct kw_svc *svc, const char *type)
+{
+	return row_of(svc, type);
+}
+
+struct kw_uuid kw_edge_message_id(const char *type, const char *key, const struct kw_buf *value)
+{
+	return message_id(type, key, value);
+}
+
 /* ---- open, close ---- */
 
 enum kw_rc kw_edge_open(struct kw_svc *svc, struct kw_err *err)
@@ -286,6 +298,7 @@ enum kw_rc kw_edge_open(struct kw_svc *svc, struct kw_err *err)
 	svc->producer = producer;
 	pthread_rwlock_unlock(&svc->gate);
 	svc->readers = kw_readers_new(svc);
+	svc->streams = kw_streams_new(svc);
 	KW_TRY(kw_server_start(
 		&(struct kw_server_config) {
 			.listen = c->listen,
@@ -320,6 +333,7 @@ void kw_edge_close(struct kw_svc *svc)
 
 	if (edge)
 		kw_server_drain(edge);
+	kw_streams_close(svc->streams);
 	pthread_rwlock_wrlock(&svc->gate);
 	svc->closed = true; /* from here on nobody uses the producer */
 	pthread_rwlock_unlock(&svc->gate);
@@ -327,6 +341,8 @@ void kw_edge_close(struct kw_svc *svc)
 		kw_producer_close(svc->producer, SEND_TIMEOUT_MS);
 	kw_server_stop(edge);
 	atomic_store(&svc->edge, NULL);
+	kw_streams_free(svc->streams);
+	svc->streams = NULL;
 	kw_readers_free(svc->readers);
 	svc->readers = NULL;
 }

@@ -1,5 +1,6 @@
 /* The running service, and what the files of svc share: svc.c (start, signals, leave), settings.c
- * (configuration and partners), edge.c (requests), read.c (the pool for API reads), work.c
+ * (configuration and partners), edge.c (requests), stream.c (requests
+ * of many messages), read.c (the pool for API reads), work.c
  * (consumer, publisher, jobs, watch), health.c (admin server). Private to svc. */
 #ifndef KW_SVC_IMPL_H
 #define KW_SVC_IMPL_H
@@ -8,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "bus/bus.h"
+#include "bus/envelope.h"
 #include "bus/producer.h"
 #include "flow/publisher.h"
 #include "svc/svc.h"
@@ -53,6 +55,7 @@ struct kw_svc {
 	_Atomic(struct kw_server *) edge;
 	_Atomic int64_t appending; /* waiting for the broker */
 	struct kw_readers *readers;
+	struct kw_streams *streams;
 	struct kw_cache *cache;
 
 	/* Threads. */
@@ -94,6 +97,17 @@ enum kw_rc kw_edge_open(struct kw_svc *svc, struct kw_err *err);
 bool kw_edge_kafka_up(struct kw_svc *svc);
 /* Nothing new; what was sent is waited for and answered. */
 void kw_edge_close(struct kw_svc *svc);
+
+/* For stream.c: the in topic's row of a type, and the id of a message of that content. */
+const struct kw_topic_row *kw_edge_row(const struct kw_svc *svc, const char *type);
+struct kw_uuid kw_edge_message_id(const char *type, const char *key, const struct kw_buf *value);
+
+/* ---- stream.c ---- */
+
+struct kw_streams *kw_streams_new(struct kw_svc *svc);
+/* Answers all that wait, and takes nothing new. */
+void kw_streams_close(struct kw_streams *streams);
+void kw_streams_free(struct kw_streams *streams);
 
 /* ---- read.c ---- */
 

@@ -94,6 +94,27 @@ struct kw_message_out {
 };
 enum kw_rc kw_svc_append_all(struct kw_request *rq, const char *type,
 	const struct kw_message_out *messages, size_t n, const char *answer, struct kw_err *err);
+/* Edge: many messages of one request. Their number is not bounded, the memory that they take is:
+ * `next` is called on a thread of its own until it says NOTHING. 202 with `answer` when the broker
+ * has acknowledged all of them; 503 when one is missing (what was appended stays: the sender's
+ * repeat must be harmless), 422 where next says INVALID. */
+struct kw_stream_message {
+	const char *type, *key;
+	struct kw_uuid subject;
+	const void *data;
+	bool after_all; /* it is sent when all before it are acknowledged */
+};
+typedef enum kw_rc kw_next_fn(
+	void *arg, struct kw_arena *a, struct kw_stream_message *ret, struct kw_err *err);
+struct kw_stream {
+	kw_next_fn *next;        /* what it makes lives in a until the next call */
+	void (*done)(void *arg); /* once, before the answer, also where nothing was appended; may be
+				    NULL */
+	void *arg;               /* in the request's arena, as all that it points to */
+	const char *answer;
+};
+enum kw_rc kw_svc_append_stream(
+	struct kw_request *rq, const struct kw_stream *stream, struct kw_err *err);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
 /* Edge: JSON body from a struct; 200. */

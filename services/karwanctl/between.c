@@ -103,6 +103,10 @@ static const struct {
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.records r WHERE r.entity = k::uuid)" } },
 	{ "karwan.listing.put.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.records r WHERE r.entity = k::uuid)" } },
+	{ "karwan.import.started.v1",
+		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.imports m WHERE m.import_id = k::uuid)" } },
+	{ "karwan.import.reported.v1",
+		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM listing.imports m WHERE m.import_id = k::uuid)" } },
 };
 
 #define CHUNK 5000

@@ -17,6 +17,8 @@ struct area {
 };
 extern const struct area areas[AREAS];
 
+#define CTL_WITH_MAX 16
+
 struct ctl {
 	struct kw_arena *arena;
 	const char *dsn, *brokers, *topics_file, *log_level;
@@ -27,9 +29,11 @@ struct ctl {
 	const char *reason, *channel, *external_id; /* exceptions resolve */
 	int max;                                    /* dlq replay SERVICE */
 	bool all;                                   /* exceptions list: ended ones too */
-	const char *partners_file,
-		*urls[AREAS]; /* exceptions resolve: the operator's token, the edges */
-	int argc;             /* words after the command */
+	const char *kind, *as_of;                   /* import */
+	const char *with[CTL_WITH_MAX];             /* import: NAME=VALUE */
+	size_t n_with;
+	const char *partners_file, *urls[AREAS]; /* the operator's token, the edges */
+	int argc;                                /* words after the command */
 	char **argv;
 };
 
@@ -45,6 +49,8 @@ enum {
 struct kw_pg *ctl_connect(const struct ctl *ctl, const char *schema);
 /* Says on standard error what failed and returns CTL_FAILED. */
 int ctl_failed(const char *what, const struct kw_err *err);
+/* The Authorization header of the first operator that the partners file declares. */
+enum kw_rc ctl_authorization(struct ctl *ctl, const char **ret_header, struct kw_err *err);
 /* The topics file. */
 enum kw_rc ctl_topics(struct ctl *ctl, struct kw_topics *ret, struct kw_err *err);
 
@@ -60,5 +66,6 @@ int ctl_epoch(struct ctl *ctl);
 int ctl_accept(struct ctl *ctl);
 int ctl_explain(struct ctl *ctl);
 int ctl_check(struct ctl *ctl);
+int ctl_import(struct ctl *ctl);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "ctl.h"
 #include "http/client.h"
-#include "svc/partners.h"
 #include "svc/resolution.h"
 #include "json/json.h"
 
@@ -205,28 +204,14 @@ int ctl_exceptions_show(struct ctl *ctl)
 	return CTL_OK;
 }
 
-/* The Authorization header of the first operator that the partners file declares. */
-static enum kw_rc authorization(
-	struct ctl *ctl, struct kw_partners *ret, const char **ret_header, struct kw_err *err)
-{
-	KW_TRY(kw_partners_load(ctl->partners_file, ctl->arena, ret, err));
-	if (ret->n_operators == 0)
-		return kw_fail(err, KW_INVALID, "%s declares no operator", ctl->partners_file);
-	struct kw_bytes token = ret->operators[0].secrets.keys[0];
-	*ret_header = kw_arena_printf(
-		ctl->arena, "Authorization: Bearer %.*s", (int)token.n, (const char *)token.p);
-	return KW_OK;
-}
-
 static int post(
 	struct ctl *ctl, const struct exception *x, size_t area, const struct kw_resolve_body *body)
 {
 	KW_CLEANUP(kw_buf_done) struct kw_buf text;
 	const char *headers[] = { "Content-Type: application/json", NULL, NULL };
-	struct kw_partners partners;
 	struct kw_err err = { 0 };
 
-	if (authorization(ctl, &partners, &headers[1], &err) != KW_OK)
+	if (ctl_authorization(ctl, &headers[1], &err) != KW_OK)
 		return ctl_failed("partners", &err);
 	kw_buf_init(&text, ANSWER_MAX);
 	kw_json_encode(kw_resolve_body_fields, body, &text);

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "ctl.h"
 #include "svc/config.h"
+#include "svc/partners.h"
 #include "json/json.h"
 
 extern const struct kw_migration listing_migrations[], routing_migrations[], payment_migrations[],
@@ -46,6 +47,9 @@ static const struct command {
 		"the whole story of one order: every event, decision and reason in order, with times" },
 	{ "check", NULL, 0, ctl_check, "check [--attempts FILE]",
 		"recomputes the invariants from tables and topics and names each row that drifts; exit 1 if one does" },
+	{ "import", NULL, 1, ctl_import,
+		"import [--kind KIND] [--as-of TIME] [--with NAME=VALUE]… FILE",
+		"makers, hubs or listings from a CSV or NDJSON file, or Shopify's product CSV; waits for the outcome; again changes nothing" },
 	{ "dlq", "list", 0, ctl_dlq_list, "dlq list",
 		"what could not be done, by service, newest last" },
 	{ "dlq", "show", 1, ctl_dlq_show, "dlq show SERVICE/ID",
@@ -78,7 +82,11 @@ static void usage(FILE *out)
 		fprintf(out, "  %s\n      %s\n", commands[i].usage, commands[i].help);
 	fprintf(out,
 		"\n  --json          the last line of the output is one JSON object or array\n"
-		"  --by NAME       who asks, for the record (default: the login name)\n\n"
+		"  --by NAME       who asks, for the record (default: the login name)\n"
+		"  --kind KIND     import: makers, hubs, listings, shopify (default: what the columns say)\n"
+		"  --as-of TIME    import: when the file was true (default: its last change); of rows without a version, an older\n"
+		"                  file never overwrites a newer one; now: it overwrites what is there\n"
+		"  --with N=V      import: maker_id, hub_id, currency, channel, skill, weight_g, listing_kind of Shopify's products\n\n"
 		"exit: 0 done and clean, 1 something was found or refused, 2 it failed, 64 wrong usage, 78 wrong configuration\n\n"
 		"environment:\n");
 }
@@ -117,6 +125,21 @@ int ctl_failed(const char *what, const struct kw_err *err)
 	return CTL_FAILED;
 }
 
+enum kw_rc ctl_authorization(struct ctl *ctl, const char **ret_header, struct kw_err *err)
+{
+	struct kw_partners partners;
+
+	if (!ctl->partners_file[0])
+		return kw_fail(err, KW_INVALID, "KARWAN_PARTNERS_FILE is not set");
+	KW_TRY(kw_partners_load(ctl->partners_file, ctl->arena, &partners, err));
+	if (partners.n_operators == 0)
+		return kw_fail(err, KW_INVALID, "%s declares no operator", ctl->partners_file);
+	struct kw_bytes token = partners.operators[0].secrets.keys[0];
+	*ret_header = kw_arena_printf(
+		ctl->arena, "Authorization: Bearer %.*s", (int)token.n, (const char *)token.p);
+	return KW_OK;
+}
+
 enum kw_rc ctl_topics(struct ctl *ctl, struct kw_topics *ret, struct kw_err *err)
 {
 	return kw_topics_load(ctl->topics_file, ctl->arena, ret, err);
@@ -153,6 +176,9 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 		{ "reason", required_argument, NULL, 'r' },
 		{ "channel", required_argument, NULL, 'c' },
 		{ "external-id", required_argument, NULL, 'e' },
+		{ "kind", required_argument, NULL, 'k' },
+		{ "as-of", required_argument, NULL, 'o' },
+		{ "with", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -195,6 +221,17 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 			break;
 		case 'e':
 			ctl->external_id = optarg;
+			break;
+		case 'k':
+			ctl->kind = optarg;
+			break;
+		case 'o':
+			ctl->as_of = optarg;
+			break;
+		case 'w':
+			if (ctl->n_with == CTL_WITH_MAX || !strchr(optarg, '='))
+				return false;
+			ctl->with[ctl->n_with++] = optarg;
 			break;
 		case 'h':
 			usage(stdout);

@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
 #include "fields.h"
-#include "http/crypto.h"
 #include "rules.h"
+#include "seal.h"
 #include "store.h"
 #include "svc/resolution.h"
 #include "svc/svc.h"
@@ -40,49 +39,16 @@ static enum kw_rc append(struct kw_request *rq, const char *type, const char *ki
 		kw_arena_printf(rq->arena, "{\"%s_id\":\"%s\"}", kind, rq->params[0]), err);
 }
 
-/* Ciphertext for whom may open it, keyed hash for look-up, and what may be shown. The maker's id is
- * bound to the ciphertext. */
-static enum kw_rc seal_national_id(
-	struct kw_request *rq, const char *text, struct sealed_id **ret, struct kw_err *err)
-{
-	const struct config *config = kw_svc_config(rq->ctx);
-	struct sealed_id *sealed = kw_new(rq->arena, struct sealed_id, 1);
-	char digits[14], masked[16];
-	uint8_t hash[KW_SHA256_SIZE];
-	struct kw_bytes key, hash_key;
-
-	KW_TRY(parse_national_id(text, digits, err));
-	if (!kw_hex_decode(rq->arena, config->national_id_key.p, config->national_id_key.n, &key) ||
-		key.n != 32 ||
-		!kw_hex_decode(rq->arena, config->national_id_hash_key.p,
-			config->national_id_hash_key.n, &hash_key))
-		return kw_fail(err, KW_FATAL, "a national id key is not 64 hex digits");
-	struct kw_bytes plain = { digits, 13 };
-	kw_hmac_sha256(hash_key, &plain, 1, hash);
-	mask_national_id(digits, masked);
-	*sealed = (struct sealed_id) {
-		.ciphertext = kw_base64(rq->arena,
-			kw_seal(rq->arena, key.p, plain,
-				(struct kw_bytes) { rq->params[0], strlen(rq->params[0]) })),
-		.key_id = config->national_id_key_id,
-		.hash = kw_hex(rq->arena, (struct kw_bytes) { hash, sizeof(hash) }),
-		.masked = kw_arena_str(rq->arena, masked),
-	};
-	*ret = sealed;
-	return KW_OK;
-}
-
 enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	const struct maker_body *body = rq->in;
 	struct maker_put message = { .maker = body->maker };
-	struct sealed_id *sealed = NULL;
 
 	(void)rs;
 	KW_TRY(take_id(rq, "/maker_id", &message.maker.maker_id, err));
 	if (body->national_id)
-		KW_TRY(seal_national_id(rq, body->national_id, &sealed, err));
-	message.maker.national_id = sealed;
+		KW_TRY(seal_national_id(kw_svc_config(rq->ctx), rq->arena, rq->params[0],
+			body->national_id, &message.maker.national_id, err));
 	return append(rq, "karwan.maker.put.v1", "maker", &message, err);
 }
 

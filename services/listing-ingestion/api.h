@@ -5,6 +5,6 @@
 #include "http/server.h"
 
 kw_handler_fn put_maker, put_hub, put_listing, get_maker, get_hub, get_listing, get_exceptions,
-	post_resolution;
+	post_resolution, post_import, get_import;
 
 #endif

@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "fields.h"
+#include "files.h"
 #include "rules.h"
 #include "states.h"
 #include "store.h"
 #include "json/json.h"
+
+#define BODY_MAX (256 * 1024)
 
 static const struct kw_event_type maker_changed = { "karwan.maker.changed.v1",
 	maker_changed_fields };
@@ -21,18 +24,23 @@ static const struct kw_event_type listing_changed = { "karwan.listing.changed.v1
 /* One put, whatever it is of. */
 struct put {
 	const struct kw_meta *meta;
-	const char *id, *body;
-	int64_t version;
+	const char *id;
+	int64_t version; /* 0: it has none of its own */
+	kw_time as_of;
 	int state, subkind;
 	const struct sealed_id *national_id;
-	const struct listing *listing; /* NULL: another kind */
-	const void *in;                /* the put message */
+	const struct origin *origin; /* NULL: of no file */
+	struct listing *listing;     /* NULL: another kind */
+	void *in;                    /* our copy of the message: versions are filled in */
+	const char *body;            /* once it was judged */
 };
 
 /* What the three kinds differ in. */
 struct kind {
 	const char *name;
 	const struct kw_fsm *fsm;
+	const struct kw_field *kept_fields; /* of the member of the message at kept_offset */
+	size_t kept_offset, version_offset;
 	/* Emits the changed event of a put under the entity's new version. */
 	void (*emit)(struct kw_batch *b, const struct put *put, const struct kw_uuid *entity,
 		int64_t version, int64_t available);
@@ -60,16 +68,6 @@ static struct id_row *distinct_ids(
 	return ids;
 }
 
-static const char *encode(struct kw_arena *a, const struct kw_field *fields, const void *data)
-{
-	KW_CLEANUP(kw_buf_done) struct kw_buf text;
-
-	kw_buf_init(&text, 256 * 1024);
-	kw_json_encode(fields, data, &text);
-	kw_assert(!text.full);
-	return kw_arena_strn(a, text.p, text.n);
-}
-
 /* Everything that a batch of puts of one kind comes to. */
 struct work {
 	struct kw_batch *b;
@@ -81,10 +79,24 @@ struct work {
 	struct new_exception *exceptions;
 	size_t n_exceptions;
 	struct sealed_row *sealed;
+	const struct put **sealers; /* whose each of them is */
 	size_t n_sealed;
 	struct depletion *recounted; /* listings that an operator counted anew */
 	size_t n_recounted;
+	struct files files;
+	struct kw_buf text;
 };
+
+/* The canonical text of what was put, under that version. */
+static const char *body_of(struct work *w, const struct put *put, int64_t version)
+{
+	*(int64_t *)(void *)((char *)put->in + w->kind->version_offset) = version;
+	kw_buf_clear(&w->text);
+	kw_json_encode(
+		w->kind->kept_fields, (const char *)put->in + w->kind->kept_offset, &w->text);
+	kw_assert(!w->text.full);
+	return kw_arena_strn(w->b->arena, w->text.p, w->text.n);
+}
 
 static enum kw_rc load(struct work *w, const struct id_row *ids, struct kw_err *err)
 {
@@ -131,58 +143,128 @@ static void add_exception(
 	};
 }
 
+static void set_aside(
+	struct work *w, enum exception_kind kind, const struct put *put, const char *reason)
+{
+	add_exception(w, kind, put, reason);
+	files_problem(&w->files, put->origin, "", reason);
+}
+
+/* What a kept listing says, or false. */
+static bool kept_listing(struct work *w, const struct kept *kept, struct listing *ret)
+{
+	struct kw_err err;
+
+	*ret = (struct listing) { 0 };
+	return kept->body && kw_json_decode(listing_body_fields, kept->body, strlen(kept->body),
+				     w->b->arena, ret, &err) == KW_OK;
+}
+
+/* A row without a count's version counts anew when it says another quantity. */
+static void settle_count(struct work *w, struct listing *listing, const struct kept *kept)
+{
+	struct listing before;
+
+	if (listing->quantity_version > 0)
+		return;
+	listing->quantity_version = 1;
+	if (kept_listing(w, kept, &before))
+		listing->quantity_version =
+			before.quantity_version + (before.quantity != listing->quantity);
+}
+
 /* A new count is newer than what routing said of the old one. */
 static void recount(struct work *w, const struct put *put, size_t at)
 {
-	struct listing before = { 0 };
-	struct kw_err err;
+	struct listing before;
 
 	if (!put->listing || w->available[at] == INT64_MAX)
 		return;
-	if (w->kept[at].body &&
-		kw_json_decode(listing_body_fields, w->kept[at].body, strlen(w->kept[at].body),
-			w->b->arena, &before, &err) == KW_OK &&
+	if (kept_listing(w, &w->kept[at], &before) &&
 		before.quantity_version == put->listing->quantity_version)
 		return;
 	w->available[at] = put->listing->quantity;
 	w->recounted[w->n_recounted++] = (struct depletion) { put->id, put->listing->quantity, 0 };
 }
 
-/* One put beside what is kept by now. */
-static void fold(struct work *w, const struct put *put, size_t at)
+/* A put without a version of its own repeats what is kept, comes too late, or is the next version.
+ */
+static enum put_verdict judge(struct work *w, struct put *put, const struct kept *kept)
+{
+	if (put->listing)
+		settle_count(w, put->listing, kept);
+	if (put->version == 0 && kept->source_version > 0) {
+		put->body = body_of(w, put, kept->source_version);
+		if (strcmp(put->body, kept->body) == 0)
+			return PUT_REPEAT;
+		if (is_behind(kept, put->as_of, put->origin))
+			return PUT_STALE;
+	}
+	if (put->version == 0)
+		put->version = kept->source_version + 1;
+	put->body = body_of(w, put, put->version);
+	return judge_put(kept, put->version, put->body, w->kind->fsm, put->state, put->subkind);
+}
+
+static void take(struct work *w, const struct put *put, size_t at)
 {
 	struct kept *kept = &w->kept[at];
 
-	switch (judge_put(kept, put->version, put->body, w->kind->fsm, put->state, put->subkind)) {
+	recount(w, put, at);
+	kept->source_version = put->version;
+	kept->version++;
+	kept->state = put->state;
+	kept->kind = put->subkind;
+	kept->body = put->body;
+	kept->as_of = put->as_of;
+	kept->import = put->origin ? put->origin->import_id : (struct kw_uuid) { "" };
+	kept->import_line = put->origin ? put->origin->line : 0;
+	w->changed[at] = true;
+	if (put->national_id) {
+		w->sealers[w->n_sealed] = put;
+		w->sealed[w->n_sealed++] = (struct sealed_row) { put->id, put->national_id->hash,
+			put->national_id->ciphertext, put->national_id->key_id };
+	}
+	w->kind->emit(w->b, put, &kept->entity, kept->version, w->available[at]);
+}
+
+/* One put beside what is kept by now. */
+static void fold(struct work *w, struct put *put, size_t at)
+{
+	struct kept *kept = &w->kept[at];
+	enum put_verdict verdict = judge(w, put, kept);
+
+	files_count(&w->files, put->origin, verdict);
+	switch (verdict) {
 	case PUT_NEW:
-		recount(w, put, at);
-		kept->source_version = put->version;
-		kept->version++;
-		kept->state = put->state;
-		kept->kind = put->subkind;
-		kept->body = put->body;
-		w->changed[at] = true;
-		if (put->national_id)
-			w->sealed[w->n_sealed++] =
-				(struct sealed_row) { put->id, put->national_id->hash,
-					put->national_id->ciphertext, put->national_id->key_id };
-		w->kind->emit(w->b, put, &kept->entity, kept->version, w->available[at]);
+		take(w, put, at);
 		break;
 	case PUT_CONFLICT:
-		add_exception(w, EXCEPTION_CONFLICT, put, "the same version with other content");
+		set_aside(w, EXCEPTION_CONFLICT, put, "the same version with other content");
 		break;
 	case PUT_REFUSED:
 		if (put->subkind != kept->kind)
-			add_exception(w, EXCEPTION_KIND_CHANGED, put,
+			set_aside(w, EXCEPTION_KIND_CHANGED, put,
 				"a listing does not change its kind");
 		else
-			add_exception(w, EXCEPTION_STATE_REFUSED, put,
+			set_aside(w, EXCEPTION_STATE_REFUSED, put,
 				"no way leads from the kept state to this one");
 		break;
 	case PUT_REPEAT:
 	case PUT_STALE:
 		break;
 	}
+}
+
+/* One exception for a maker and a national id, whatever version claims it. */
+static void add_taken(
+	struct work *w, const struct put *put, const struct sealed_row *row, const char *owner)
+{
+	const char *reason = kw_arena_printf(w->b->arena, "the national id is maker %s's", owner);
+
+	add_exception(w, EXCEPTION_NATIONAL_ID_TAKEN,
+		&(struct put) { .id = row->maker_id, .version = 1, .body = row->hash }, reason);
+	files_problem(&w->files, put->origin, "/national_id", reason);
 }
 
 /* A national id belongs to one maker: the second one is an exception, and is not written. */
@@ -194,65 +276,70 @@ static enum kw_rc write_national_ids(struct work *w, struct kw_err *err)
 	if (w->n_sealed == 0)
 		return KW_OK;
 	KW_TRY(store_find_hashes(w->b, w->sealed, w->n_sealed, &taken, &n_taken, err));
+	struct text_map owners = text_map_new(w->b->arena, n_taken + w->n_sealed);
+	struct text_map makers = text_map_new(w->b->arena, w->n_sealed);
+	for (size_t i = 0; i < n_taken; i++)
+		text_map_put(&owners, taken[i].hash, taken[i].maker_id);
 	for (size_t i = 0; i < w->n_sealed; i++) {
-		const char *owner = NULL;
-		size_t same = n;
+		const struct sealed_row row = w->sealed[i];
+		const char *owner = text_map_get(&owners, row.hash);
+		struct sealed_row *same = text_map_get(&makers, row.maker_id);
 
-		for (size_t k = 0; k < n_taken && !owner; k++)
-			if (strcmp(taken[k].hash, w->sealed[i].hash) == 0)
-				owner = taken[k].maker_id;
-		for (size_t k = 0; k < n && same == n; k++) {
-			if (strcmp(w->sealed[k].maker_id, w->sealed[i].maker_id) == 0)
-				same = k;
-			else if (strcmp(w->sealed[k].hash, w->sealed[i].hash) == 0)
-				owner = w->sealed[k].maker_id;
-		}
-		if (owner) {
-			struct put put = {
-				.id = w->sealed[i].maker_id, .version = 1, .body = w->sealed[i].hash
-			};
-			add_exception(w, EXCEPTION_NATIONAL_ID_TAKEN, &put,
-				kw_arena_printf(
-					w->b->arena, "the national id is maker %s's", owner));
+		if (owner && strcmp(owner, row.maker_id) != 0) {
+			add_taken(w, w->sealers[i], &row, owner);
 			continue;
 		}
-		w->sealed[same] = w->sealed[i];
-		if (same == n)
-			n++;
+		text_map_put(&owners, row.hash, row.maker_id);
+		if (!same) {
+			same = &w->sealed[n++];
+			text_map_put(&makers, row.maker_id, same);
+		}
+		*same = row;
 	}
 	return store_put_national_ids(w->b, w->sealed, n, err);
 }
 
-static enum kw_rc handle_puts(struct kw_batch *b, const struct kind *kind, const struct put *puts,
-	size_t n, struct kw_err *err)
+static enum kw_rc apply(struct work *w, struct put *puts, size_t n, struct kw_err *err)
 {
-	struct work w = { .b = b, .kind = kind };
-	struct id_row *ids = distinct_ids(b->arena, puts, n, &w.n);
+	struct kw_batch *b = w->b;
+	struct id_row *ids = distinct_ids(b->arena, puts, n, &w->n);
 	struct record *rows;
 	size_t n_rows = 0;
 
-	w.kept = kw_new(b->arena, struct kept, w.n);
-	w.changed = kw_new(b->arena, bool, w.n);
-	w.available = kw_new(b->arena, int64_t, w.n);
-	w.exceptions = kw_new(b->arena, struct new_exception, 2 * n);
-	w.sealed = kw_new(b->arena, struct sealed_row, n);
-	w.recounted = kw_new(b->arena, struct depletion, n);
-	rows = kw_new(b->arena, struct record, w.n);
-	KW_TRY(load(&w, ids, err));
+	w->kept = kw_new(b->arena, struct kept, w->n);
+	w->changed = kw_new(b->arena, bool, w->n);
+	w->available = kw_new(b->arena, int64_t, w->n);
+	w->exceptions = kw_new(b->arena, struct new_exception, 2 * n);
+	w->sealed = kw_new(b->arena, struct sealed_row, n);
+	w->sealers = kw_new(b->arena, const struct put *, n);
+	w->recounted = kw_new(b->arena, struct depletion, n);
+	files_init(&w->files, b->arena, n);
+	rows = kw_new(b->arena, struct record, w->n);
+	KW_TRY(load(w, ids, err));
 	for (size_t i = 0; i < n; i++) {
 		const struct id_row key = { puts[i].id };
-		const struct id_row *at = bsearch(&key, ids, w.n, sizeof(*ids), by_id);
-		fold(&w, &puts[i], (size_t)(at - ids));
+		const struct id_row *at = bsearch(&key, ids, w->n, sizeof(*ids), by_id);
+		fold(w, &puts[i], (size_t)(at - ids));
 	}
-	for (size_t i = 0; i < w.n; i++)
-		if (w.changed[i])
-			rows[n_rows++] = (struct record) { w.kept[i].id, w.kept[i].body,
-				w.kept[i].entity, w.kept[i].source_version, w.kept[i].version,
-				w.kept[i].state, w.kept[i].kind };
-	KW_TRY(store_put_records(b, kind->name, rows, n_rows, err));
-	KW_TRY(write_national_ids(&w, err));
-	KW_TRY(store_recount(b, w.recounted, w.n_recounted, err));
-	return store_add_exceptions(b, w.exceptions, w.n_exceptions, err);
+	for (size_t i = 0; i < w->n; i++)
+		if (w->changed[i])
+			rows[n_rows++] = record_of(&w->kept[i]);
+	KW_TRY(store_put_records(b, w->kind->name, rows, n_rows, err));
+	KW_TRY(write_national_ids(w, err));
+	KW_TRY(store_recount(b, w->recounted, w->n_recounted, err));
+	KW_TRY(store_add_exceptions(b, w->exceptions, w->n_exceptions, err));
+	return files_write(&w->files, b, err);
+}
+
+static enum kw_rc handle_puts(
+	struct kw_batch *b, const struct kind *kind, struct put *puts, size_t n, struct kw_err *err)
+{
+	struct work w = { .b = b, .kind = kind };
+
+	kw_buf_init(&w.text, BODY_MAX);
+	enum kw_rc rc = apply(&w, puts, n, err);
+	kw_buf_done(&w.text);
+	return rc;
 }
 
 /* ---- makers ---- */
@@ -269,16 +356,19 @@ static void emit_maker(struct kw_batch *b, const struct put *put, const struct k
 
 enum kw_rc on_maker_put(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
 {
-	static const struct kind kind = { "maker", &maker_fsm, emit_maker };
-	const struct maker_put *messages = in;
+	static const struct kind kind = { "maker", &maker_fsm, maker_kept_fields,
+		offsetof(struct maker_put, maker), offsetof(struct maker_put, maker.version),
+		emit_maker };
+	struct maker_put *messages = kw_arena_copy(b->arena, in, n * sizeof(*messages));
 	struct put *puts = kw_new(b->arena, struct put, n);
 
 	for (size_t i = 0; i < n; i++)
 		puts[i] = (struct put) {
 			.meta = &messages[i].meta,
 			.id = messages[i].maker.maker_id,
-			.body = encode(b->arena, maker_kept_fields, &messages[i].maker),
 			.version = messages[i].maker.version,
+			.as_of = messages[i].as_of ? messages[i].as_of : messages[i].meta.time,
+			.origin = messages[i].import,
 			.state = messages[i].maker.state,
 			.national_id = messages[i].maker.national_id,
 			.in = &messages[i],
@@ -300,16 +390,18 @@ static void emit_hub(struct kw_batch *b, const struct put *put, const struct kw_
 
 enum kw_rc on_hub_put(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
 {
-	static const struct kind kind = { "hub", NULL, emit_hub };
-	const struct hub_put *messages = in;
+	static const struct kind kind = { "hub", NULL, hub_body_fields,
+		offsetof(struct hub_put, hub), offsetof(struct hub_put, hub.version), emit_hub };
+	struct hub_put *messages = kw_arena_copy(b->arena, in, n * sizeof(*messages));
 	struct put *puts = kw_new(b->arena, struct put, n);
 
 	for (size_t i = 0; i < n; i++)
 		puts[i] = (struct put) {
 			.meta = &messages[i].meta,
 			.id = messages[i].hub.hub_id,
-			.body = encode(b->arena, hub_body_fields, &messages[i].hub),
 			.version = messages[i].hub.version,
+			.as_of = messages[i].as_of ? messages[i].as_of : messages[i].meta.time,
+			.origin = messages[i].import,
 			.in = &messages[i],
 		};
 	return handle_puts(b, &kind, puts, n, err);
@@ -331,98 +423,23 @@ static void emit_listing(struct kw_batch *b, const struct put *put, const struct
 
 enum kw_rc on_listing_put(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
 {
-	static const struct kind kind = { "listing", &listing_fsm, emit_listing };
-	const struct listing_put *messages = in;
+	static const struct kind kind = { "listing", &listing_fsm, listing_body_fields,
+		offsetof(struct listing_put, listing),
+		offsetof(struct listing_put, listing.version), emit_listing };
+	struct listing_put *messages = kw_arena_copy(b->arena, in, n * sizeof(*messages));
 	struct put *puts = kw_new(b->arena, struct put, n);
 
 	for (size_t i = 0; i < n; i++)
 		puts[i] = (struct put) {
 			.meta = &messages[i].meta,
 			.id = messages[i].listing.listing_id,
-			.body = encode(b->arena, listing_body_fields, &messages[i].listing),
 			.version = messages[i].listing.version,
+			.as_of = messages[i].as_of ? messages[i].as_of : messages[i].meta.time,
+			.origin = messages[i].import,
 			.state = messages[i].listing.state,
 			.subkind = messages[i].listing.kind,
 			.listing = &messages[i].listing,
 			.in = &messages[i],
 		};
 	return handle_puts(b, &kind, puts, n, err);
-}
-
-/* ---- stock ---- */
-
-static int by_listing(const void *a, const void *b)
-{
-	const struct depletion *x = a, *y = b;
-	int order = strcmp(x->listing_id, y->listing_id);
-
-	return order                                 ? order
-	       : x->stock_version < y->stock_version ? -1
-						     : x->stock_version > y->stock_version;
-}
-
-/* The newest word on each listing, sorted. */
-static struct depletion *newest(
-	struct kw_arena *a, const struct depleted_message *messages, size_t n, size_t *ret_n)
-{
-	struct depletion *rows;
-	size_t total = 0, kept = 0;
-
-	for (size_t i = 0; i < n; i++)
-		total += messages[i].n_depleted;
-	rows = kw_new(a, struct depletion, total);
-	total = 0;
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < messages[i].n_depleted; k++)
-			rows[total++] = messages[i].depleted[k];
-	qsort(rows, total, sizeof(*rows), by_listing);
-	for (size_t i = 0; i < total; i++) {
-		if (kept > 0 && strcmp(rows[kept - 1].listing_id, rows[i].listing_id) == 0)
-			kept--;
-		rows[kept++] = rows[i];
-	}
-	*ret_n = kept;
-	return rows;
-}
-
-/* Publications pause when the last piece is gone, and come back when there is one again. */
-enum kw_rc on_depleted(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
-{
-	const struct depleted_message *messages = in;
-	struct depletion *rows, *news;
-	struct kept *kept;
-	size_t n_rows, n_news, n_kept, n_records = 0;
-
-	rows = newest(b->arena, messages, n, &n_rows);
-	if (n_rows == 0)
-		return KW_OK;
-	struct id_row *ids = kw_new(b->arena, struct id_row, n_rows);
-	for (size_t i = 0; i < n_rows; i++)
-		ids[i].id = rows[i].listing_id;
-	KW_TRY(store_lock_records(b, "listing", ids, n_rows, &kept, &n_kept, err));
-	KW_TRY(store_put_availability(b, rows, n_rows, &news, &n_news, err));
-	struct record *records = kw_new(b->arena, struct record, n_news);
-	for (size_t i = 0; i < n_kept; i++) {
-		const struct depletion *said = NULL;
-		struct listing listing = { 0 };
-
-		for (size_t k = 0; k < n_news && !said; k++)
-			if (strcmp(news[k].listing_id, kept[i].id) == 0)
-				said = &news[k];
-		if (!said)
-			continue;
-		if (kw_json_decode(listing_body_fields, kept[i].body, strlen(kept[i].body),
-			    b->arena, &listing, err) != KW_OK)
-			return kw_fail(err, KW_FATAL, "the kept body of listing %s cannot be read",
-				kept[i].id);
-		listing.listing_id = kept[i].id;
-		listing.publications = pause_publications(b->arena, &listing, said->available);
-		listing.source_version = listing.version;
-		listing.version = kept[i].version + 1;
-		kw_emit(b, &listing_changed, kept[i].id, &kept[i].entity, listing.version,
-			&messages[0].meta, &listing);
-		records[n_records++] = (struct record) { kept[i].id, kept[i].body, kept[i].entity,
-			kept[i].source_version, kept[i].version + 1, kept[i].state, kept[i].kind };
-	}
-	return store_put_records(b, "listing", records, n_records, err);
 }

@@ -4,6 +4,7 @@
 
 #include "flow/batch.h"
 
-kw_batch_fn on_maker_put, on_hub_put, on_listing_put, on_depleted;
+kw_batch_fn on_maker_put, on_hub_put, on_listing_put, on_depleted, on_import_started,
+	on_import_reported;
 
 #endif

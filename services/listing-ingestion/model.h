@@ -40,12 +40,17 @@ enum exception_kind {
 	EXCEPTION_NATIONAL_ID_TAKEN
 };
 enum exception_state { EXCEPTION_OPEN, EXCEPTION_CLOSED };
+enum import_kind { IMPORT_MAKERS, IMPORT_HUBS, IMPORT_LISTINGS, IMPORT_SHOPIFY };
+enum import_format { IMPORT_CSV, IMPORT_NDJSON };
+enum import_state { IMPORT_RECEIVING, IMPORT_APPLYING, IMPORT_DONE, IMPORT_CUT_SHORT };
 
 extern const struct kw_strtab maker_state_names, listing_kind_names, listing_state_names,
-	publication_state_names, exception_kind_names, exception_state_names;
+	publication_state_names, exception_kind_names, exception_state_names, import_kind_names,
+	import_format_names, import_state_names;
 
 #define PUBLICATIONS_MAX 20
 #define SKILLS_MAX 50
+#define PROBLEMS_MAX 1000 /* rows of one request that are reported one by one */
 
 struct address {
 	const char *name, *line1, *line2, *line3, *city, *postcode, *region, *country, *phone;
@@ -100,6 +105,18 @@ struct listing {
 	size_t n_publications;
 };
 
+/* Where in which file a put comes from. */
+struct origin {
+	struct kw_uuid import_id, request_id;
+	int64_t line;
+};
+
+/* A row that did not go in as it stands. */
+struct problem {
+	int64_t line;
+	const char *pointer, *reason;
+};
+
 /* What is kept of any of the three: the newest accepted version, and what has been said of it. */
 struct kept {
 	const char *id;
@@ -107,6 +124,9 @@ struct kept {
 	int64_t source_version; /* 0: not there yet */
 	int64_t version;        /* of the last event */
 	int state, kind;
+	kw_time as_of;         /* what the source knew then */
+	struct kw_uuid import; /* the file that brought it, or "" */
+	int64_t import_line;
 	const char *body; /* canonical JSON of what was put, without secrets: the same text is the
 			     same content */
 };

@@ -18,6 +18,7 @@ static const struct kw_config_key config_keys[] = {
 };
 
 #define BODY(T, table) KW_JSON_BODY, table, sizeof(struct T), 0, NULL
+#define IMPORT_MAX ((size_t)16 * 1024 * 1024)
 #define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
 
 static const struct kw_route routes[] = {
@@ -29,6 +30,9 @@ static const struct kw_route routes[] = {
 	{ "PUT", "/v1/listings/:id", put_listing, KW_AUTH_OPERATOR,
 		BODY(listing, listing_body_fields) },
 	{ "GET", "/v1/listings/:id", get_listing, KW_AUTH_OPERATOR, NO_BODY },
+	{ "POST", "/v1/imports", post_import, KW_AUTH_OPERATOR, KW_RAW_BODY, NULL, 0, IMPORT_MAX,
+		"text/csv|application/x-ndjson" },
+	{ "GET", "/v1/imports/:id", get_import, KW_AUTH_OPERATOR, NO_BODY },
 	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
 	{ "POST", "/v1/exceptions/:id/resolve", post_resolution, KW_AUTH_OPERATOR,
 		BODY(kw_resolve_body, kw_resolve_body_fields) },
@@ -44,6 +48,10 @@ static const struct kw_topic_row topics[] = {
 		sizeof(struct listing_put), on_listing_put },
 	{ "karwan.listings.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
 		sizeof(struct kw_resolve_requested), kw_on_keep_requested },
+	{ "karwan.listings.in", "karwan.import.started.v1", import_started_fields,
+		sizeof(struct import_started), on_import_started },
+	{ "karwan.listings.in", "karwan.import.reported.v1", import_reported_fields,
+		sizeof(struct import_reported), on_import_reported },
 	{ "karwan.orders.events", "karwan.order.routed.v1", depleted_fields,
 		sizeof(struct depleted_message), on_depleted },
 	{ "karwan.orders.events", "karwan.order.cancelled.v1", depleted_fields,

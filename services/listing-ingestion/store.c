@@ -14,14 +14,18 @@ enum {
 };
 
 const struct kw_stmt listing_stmts[] = {
-	[LOCK_RECORDS] = { "SELECT id, entity, source_version, version, state, subkind, body FROM records "
+	[LOCK_RECORDS] = { "SELECT id, entity, source_version, version, state, subkind, coalesce(as_of, changed_at), import_id, "
+			   "import_line, body FROM records "
 			   "WHERE kind = $1::text AND id = ANY ($2::text[]) ORDER BY id FOR UPDATE" },
-	[PUT_RECORDS] = { "INSERT INTO records (kind, id, entity, source_version, version, state, subkind, body, changed_at) "
-			  "SELECT $1::text, r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, $2::timestamptz "
-			  "FROM unnest($3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::int[], $8::int[], $9::text[]) "
-			  "AS r(id, entity, source_version, version, state, subkind, body) "
+	[PUT_RECORDS] = { "INSERT INTO records (kind, id, entity, source_version, version, state, subkind, body, changed_at, as_of, import_id, "
+			  "import_line) SELECT $1::text, r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, $2::timestamptz, "
+			  "r.as_of, r.import_id, nullif(r.import_line, 0) "
+			  "FROM unnest($3::text[], $4::uuid[], $5::bigint[], $6::bigint[], $7::int[], $8::int[], $9::text[], $10::timestamptz[], "
+			  "$11::uuid[], $12::bigint[]) "
+			  "AS r(id, entity, source_version, version, state, subkind, body, as_of, import_id, import_line) "
 			  "ON CONFLICT (kind, id) DO UPDATE SET source_version = excluded.source_version, version = excluded.version, "
-			  "state = excluded.state, subkind = excluded.subkind, body = excluded.body, changed_at = excluded.changed_at" },
+			  "state = excluded.state, subkind = excluded.subkind, body = excluded.body, changed_at = excluded.changed_at, "
+			  "as_of = excluded.as_of, import_id = excluded.import_id, import_line = excluded.import_line" },
 	[FIND_HASHES] = { "SELECT n.maker_id, n.hash FROM national_ids n JOIN unnest($1::text[], $2::text[]) AS i(maker_id, hash) "
 			  "ON n.hash = i.hash AND n.maker_id <> i.maker_id" },
 	[PUT_NATIONAL_IDS] = { "INSERT INTO national_ids (maker_id, hash, ciphertext, key_id, changed_at) "
@@ -65,6 +69,9 @@ static const struct kw_col kept_cols[] = {
 	KW_COL_I64(struct kept, version),
 	KW_COL_INT(struct kept, state),
 	KW_COL_INT(struct kept, kind),
+	KW_COL_TIME(struct kept, as_of),
+	KW_COL_UUID(struct kept, import),
+	KW_COL_I64(struct kept, import_line),
 	KW_COL_TEXT(struct kept, body),
 	KW_COL_END,
 };
@@ -78,6 +85,13 @@ enum kw_rc store_lock_records(struct kw_batch *b, const char *kind, const struct
 	kw_args_rows(&args, id_cols, ids, n, sizeof(*ids));
 	return kw_pg_fetch(b->pg, &listing_stmts[LOCK_RECORDS], &args, kept_cols, sizeof(**ret),
 		ret, ret_n, err);
+}
+
+struct record record_of(const struct kept *kept)
+{
+	return (struct record) { kept->id, kept->body, kept->entity, kept->source_version,
+		kept->version, kept->state, kept->kind, kept->as_of, kept->import,
+		kept->import_line };
 }
 
 /* Every row must have been written. */
@@ -96,6 +110,9 @@ static const struct kw_col record_cols[] = {
 	KW_COL_INT(struct record, state),
 	KW_COL_INT(struct record, subkind),
 	KW_COL_TEXT(struct record, body),
+	KW_COL_TIME(struct record, as_of),
+	KW_COL_UUID(struct record, import),
+	KW_COL_I64(struct record, import_line),
 	KW_COL_END,
 };
 

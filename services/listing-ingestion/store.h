@@ -16,7 +16,12 @@ struct record {
 	struct kw_uuid entity;
 	int64_t source_version, version;
 	int state, subkind;
+	kw_time as_of;
+	struct kw_uuid import; /* the file that brought it, or "" */
+	int64_t import_line;
 };
+
+struct record record_of(const struct kept *kept);
 
 struct sealed_row {
 	const char *maker_id, *hash, *ciphertext, *key_id;
@@ -32,6 +37,35 @@ struct new_exception {
 struct id_row {
 	const char *id;
 };
+
+/* What came of the rows of one request of an import. */
+struct import_outcome {
+	struct kw_uuid request_id, import_id;
+	int64_t changed, same, stale, set_aside;
+};
+
+struct import_part {
+	struct kw_uuid run_id, import_id, request_id;
+	int64_t part, bytes, rows, appended, refused;
+	bool last, cut;
+};
+
+struct import_row {
+	struct kw_uuid import_id, run_id;
+	int kind, format;
+	const char *name, *by;
+	int64_t bytes;
+	kw_time as_of, started_at;
+};
+
+struct import_problem {
+	struct kw_uuid request_id, import_id;
+	int64_t line;
+	const char *pointer, *reason;
+};
+
+/* Rows of an import that are reported one by one, at most. */
+#define IMPORT_PROBLEMS_MAX 10000
 
 /* Locks and returns what is kept of these ids (n distinct ones), in order of id. */
 enum kw_rc store_lock_records(struct kw_batch *b, const char *kind, const struct id_row *ids,
@@ -54,6 +88,26 @@ enum kw_rc store_recount(
 	struct kw_batch *b, const struct depletion *rows, size_t n, struct kw_err *err);
 enum kw_rc store_find_availability(struct kw_batch *b, const struct id_row *ids, size_t n,
 	struct depletion **ret, size_t *ret_n, struct kw_err *err);
+
+/* ---- imports (store_imports.c) ---- */
+
+extern const struct kw_stmt import_stmts[];
+extern const size_t n_import_stmts;
+
+/* A newer run of a file forgets the parts of the older ones. Imports in order, each once. */
+enum kw_rc store_start_imports(
+	struct kw_batch *b, const struct import_row *rows, size_t n, struct kw_err *err);
+/* Parts in order of run and number, each once. */
+enum kw_rc store_put_parts(
+	struct kw_batch *b, const struct import_part *rows, size_t n, struct kw_err *err);
+/* Adds. Requests in order, each once. */
+enum kw_rc store_add_outcomes(
+	struct kw_batch *b, const struct import_outcome *rows, size_t n, struct kw_err *err);
+/* As far as there is room below IMPORT_PROBLEMS_MAX. */
+enum kw_rc store_add_problems(
+	struct kw_batch *b, const struct import_problem *rows, size_t n, struct kw_err *err);
+enum kw_rc store_find_import(struct kw_pg *pg, struct kw_arena *a, const char *id,
+	const char *after, int limit, struct import_view *ret, struct kw_err *err);
 
 /* API reads. NOTHING: not there. available: what routing says of a listing's stock, INT64_MAX where
  * it said nothing. */

@@ -109,6 +109,7 @@ static void statements_prepare(void **state)
 
 	(void)state;
 	must(kw_pg_prepare_all(pg, listing_stmts, n_listing_stmts, &err), &err);
+	must(kw_pg_prepare_all(pg, import_stmts, n_import_stmts, &err), &err);
 }
 
 static struct maker_put maker(const char *id, int64_t version, const char *name, int maker_state)
