@@ -25,6 +25,9 @@ enum kw_rc apply_pending_scans(
 
 /* Scans that name no parcel get the one that has their number (numbers.c), where there is one. */
 enum kw_rc find_numbers(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
+/* Adds the parcels of those messages that name a number only. */
+enum kw_rc numbered_parcels(struct desk *d, const struct tracking_reported *in, size_t n,
+	struct kw_uuid *ids, size_t *n_ids, struct kw_err *err);
 /* One that has none yet is listed. */
 void raise_unmatched(struct desk *d, const struct scan *s);
 /* Scans that were stored without a parcel and have one now. */
@@ -33,5 +36,7 @@ enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_
 /* Rows of the topic table, and what locks for several of them. */
 kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
 kw_lock_fn lock_batch;
+enum kw_rc lock_for_all(
+	struct desk *d, const struct kw_inputs *inputs, size_t n, struct kw_err *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "store.h"
 #include "svc/resolution.h"
+#include "svc/svc.h"
 
 #define NO_MEMBER SIZE_MAX
 
@@ -31,21 +32,21 @@ static void collect(
 		const struct kw_uuid *id =
 			(const struct kw_uuid *)(message + i * inputs->row->size + member_at);
 
-		if (id->s[0]) /* an aggregator's scan may name none */
+		if (id->s[0]) /* an aggregator's scan names none */
 			ids[(*n)++] = *id;
 	}
 }
 
-enum kw_rc lock_batch(
-	struct kw_batch *b, const struct kw_inputs *inputs, size_t n, struct kw_err *err)
+enum kw_rc lock_for_all(
+	struct desk *d, const struct kw_inputs *inputs, size_t n, struct kw_err *err)
 {
 	struct kw_uuid *orders, *parcels;
 	size_t n_messages = 0, n_orders = 0, n_parcels = 0;
 
 	for (size_t i = 0; i < n; i++)
 		n_messages += inputs[i].n;
-	orders = kw_new(b->arena, struct kw_uuid, n_messages);
-	parcels = kw_new(b->arena, struct kw_uuid, n_messages);
+	orders = kw_new(d->b->arena, struct kw_uuid, n_messages);
+	parcels = kw_new(d->b->arena, struct kw_uuid, n_messages);
 	for (size_t i = 0; i < n; i++) {
 		size_t k = 0;
 
@@ -54,7 +55,18 @@ enum kw_rc lock_batch(
 		kw_assert(k < KW_LEN(named));
 		collect(&inputs[i], named[k].order_at, orders, &n_orders);
 		collect(&inputs[i], named[k].parcel_at, parcels, &n_parcels);
+		if (named[k].handle == on_tracking)
+			KW_TRY(numbered_parcels(
+				d, inputs[i].in, inputs[i].n, parcels, &n_parcels, err));
 	}
-	return store_lock_rows(b, orders, distinct_ids(orders, n_orders), parcels,
+	return store_lock_rows(d->b, orders, distinct_ids(orders, n_orders), parcels,
 		distinct_ids(parcels, n_parcels), err);
+}
+
+enum kw_rc lock_batch(
+	struct kw_batch *b, const struct kw_inputs *inputs, size_t n, struct kw_err *err)
+{
+	struct desk d = desk_open(b, kw_svc_partners(b->ctx));
+
+	return lock_for_all(&d, inputs, n, err);
 }

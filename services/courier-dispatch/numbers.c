@@ -72,6 +72,25 @@ enum kw_rc find_numbers(struct desk *d, struct scan *scans, size_t n, struct kw_
 	return KW_OK;
 }
 
+enum kw_rc numbered_parcels(struct desk *d, const struct tracking_reported *in, size_t n,
+	struct kw_uuid *ids, size_t *n_ids, struct kw_err *err)
+{
+	struct scan *scans = kw_new(d->b->arena, struct scan, n);
+	size_t n_scans = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!in[i].parcel_id.s[0])
+			scans[n_scans++] = (struct scan) { .carrier = in[i].carrier,
+				.tracking_number = in[i].tracking_number,
+				.scanned_at = in[i].scanned_at };
+	if (n_scans > 0)
+		KW_TRY(find_numbers(d, scans, n_scans, err));
+	for (size_t i = 0; i < n_scans; i++)
+		if (scans[i].parcel_id.s[0])
+			ids[(*n_ids)++] = scans[i].parcel_id;
+	return KW_OK;
+}
+
 static const char *subject_of(struct kw_arena *a, const struct scan *s)
 {
 	return kw_arena_printf(a, "%s %s %s", s->courier, s->carrier, s->tracking_number);

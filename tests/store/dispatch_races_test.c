@@ -62,56 +62,88 @@ static void *replica_main(void *arg)
 	return NULL;
 }
 
-static void replica_make(struct replica *r, struct replica *other, const char *cancelled,
-	const char *scanned, int round)
+static void replica_make(struct replica *r, struct replica *other, const char *cancelled)
 {
 	*r = (struct replica) {
-		.mixed = { .cancelled = cancelled,
-			.scan = { dt_parcel(scanned, 1), "courier-a", NULL, "created", 100 },
-			.between = meet,
-			.ctx = r },
+		.mixed = { .cancelled = cancelled, .between = meet, .ctx = r },
 		.pg = dt_connect(),
 		.a = kw_arena_new(16 * 1024 * 1024),
 		.other = other,
 	};
-	r->mixed.scan.event_id = kw_arena_printf(r->a, "%s-%d", scanned, round);
+}
+
+/* Each cancels its own parcel and hears of the other's. */
+static void cross(struct dt_scan scans[2], const char *const orders[2])
+{
+	struct replica both[2];
+
+	for (int i = 0; i < 2; i++) {
+		replica_make(&both[i], &both[1 - i], orders[i]);
+		both[i].mixed.scan = scans[1 - i];
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&both[i].thread, NULL, replica_main, &both[i]), 0);
+	for (int i = 0; i < 2; i++)
+		pthread_join(both[i].thread, NULL);
+	for (int i = 0; i < 2; i++) {
+		dt_must(both[i].rc, &both[i].err);
+		assert_int_equal(both[i].mixed.runs, 1);
+		assert_string_equal(dt_parcel_text("state", orders[i], 1), "CANCELLED");
+		kw_pg_free(both[i].pg);
+		kw_arena_free(both[i].a);
+	}
 }
 
 static void test_cancel_and_tracking_cross(void **state)
 {
-	struct replica one, two;
-
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
-		const char *left = kw_arena_printf(dt_arena, "left-%d", round);
-		const char *right = kw_arena_printf(dt_arena, "right-%d", round);
-		struct replica *both[] = { &one, &two };
+		const char *orders[2];
+		struct dt_scan scans[2];
 
-		dt_ready(left, 1);
-		dt_ready(right, 1);
-		replica_make(&one, &two, left, right, round);
-		replica_make(&two, &one, right, left, round);
-		for (int i = 0; i < 2; i++)
-			assert_int_equal(
-				pthread_create(&both[i]->thread, NULL, replica_main, both[i]), 0);
-		for (int i = 0; i < 2; i++)
-			pthread_join(both[i]->thread, NULL);
 		for (int i = 0; i < 2; i++) {
-			dt_must(both[i]->rc, &both[i]->err);
-			assert_int_equal(both[i]->mixed.runs, 1);
-			kw_pg_free(both[i]->pg);
-			kw_arena_free(both[i]->a);
+			orders[i] = kw_arena_printf(dt_arena, "order-%d-%d", round, i);
+			dt_ready(orders[i], 1);
+			scans[i] = (struct dt_scan) { dt_parcel(orders[i], 1), "courier-a",
+				orders[i], "created", 100, NULL, NULL };
 		}
-		assert_string_equal(dt_parcel_text("state", left, 1), "CANCELLED");
-		assert_string_equal(dt_parcel_text("state", right, 1), "CANCELLED");
+		cross(scans, orders);
 	}
 	assert_int_equal(dt_count("SELECT count(*) FROM scans"), 2 * ROUNDS);
+}
+
+/* An aggregator names the carrier and its number; which parcel that is, the database knows. */
+static void test_the_same_by_number(void **state)
+{
+	const char *orders[2];
+	struct dt_scan scans[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const char *number = kw_arena_printf(dt_arena, "KA%d", i);
+
+		orders[i] = kw_arena_printf(dt_arena, "numbered-%d", i);
+		dt_ready(orders[i], 1);
+		dt_exec(kw_arena_printf(dt_arena,
+			"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED %s' "
+			"WHERE entity = '%s' AND kind = 'book'",
+			number, dt_parcel(orders[i], 1).s));
+		dt_exec(kw_arena_printf(dt_arena,
+			"UPDATE parcels SET state = 'BOOKED', tracking_number = '%s', booked_at = now() "
+			"WHERE parcel_id = '%s'",
+			number, dt_parcel(orders[i], 1).s));
+		scans[i] = (struct dt_scan) { { "" }, "aggregator", orders[i], "created",
+			kw_now(&kw_clock_system) / KW_US_PER_S, "courier-a", number };
+	}
+	cross(scans, orders);
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE parcel_id IS NOT NULL"), 2);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_cancel_and_tracking_cross, dt_begin, dt_end),
+		cmocka_unit_test_setup_teardown(test_the_same_by_number, dt_begin, NULL),
 	};
 	return cmocka_run_group_tests(tests, dt_set_up, dt_tear_down);
 }

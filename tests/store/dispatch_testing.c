@@ -391,6 +391,8 @@ static enum kw_rc run_mixed(struct kw_batch *b, void *arg, struct kw_err *err)
 		.n_fulfilments = 1 };
 	struct tracking_reported reported = { .meta = meta_of(mixed->scan.event_id),
 		.parcel_id = mixed->scan.parcel_id,
+		.carrier = mixed->scan.carrier,
+		.tracking_number = mixed->scan.number,
 		.courier = mixed->scan.courier,
 		.event_id = mixed->scan.event_id,
 		.status = mixed->scan.status,
@@ -399,7 +401,7 @@ static enum kw_rc run_mixed(struct kw_batch *b, void *arg, struct kw_err *err)
 	struct desk first = desk_open(b, &dt_partners), second = desk_open(b, &dt_partners);
 
 	mixed->runs++;
-	KW_TRY(lock_batch(b, inputs, KW_LEN(inputs), err));
+	KW_TRY(lock_for_all(&first, inputs, KW_LEN(inputs), err));
 	KW_TRY(take_cancelled(&first, &cancelled, 1, err));
 	if (mixed->between)
 		mixed->between(mixed->ctx);
