@@ -72,17 +72,22 @@ unplace() {
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # free_port: below the range from which the system takes the ports of outgoing connections, so that a server which
-# is restarted finds its port free.
+# is restarted finds its port free. Each caller gets the next one, so that runs which start side by side never get the
+# same.
 free_port() {
-	local port
-	for _ in {1..200}; do
-		port=$((15000 + SRANDOM % 17000))
-		if port_is_free "$port"; then
-			echo "$port"
-			return 0
-		fi
-	done
-	die "no free port between 15000 and 32000"
+	mkdir -p "$LOCAL"
+	(
+		flock 9
+		{ read -r port <"$LOCAL/ports.last"; } 2>/dev/null || port=$((15000 + SRANDOM % 17000))
+		for _ in {1..200}; do
+			port=$((15000 + (port - 14999) % 17000))
+			if port_is_free "$port"; then
+				echo "$port" | tee "$LOCAL/ports.last"
+				exit 0
+			fi
+		done
+		exit 1
+	) 9>"$LOCAL/ports.lock" || die "no free port between 15000 and 32000"
 }
 
 # wait_until SECONDS COMMAND…: until COMMAND succeeds; fails after SECONDS.

@@ -163,6 +163,65 @@ static const struct command *find_command(struct ctl *ctl)
 	return NULL;
 }
 
+/* false: it is wrong. */
+static bool take_option(struct ctl *ctl, int c)
+{
+	char *end;
+
+	switch (c) {
+	case 'j':
+		ctl->json = true;
+		break;
+	case 'n':
+		ctl->dry_run = true;
+		break;
+	case 'a':
+		ctl->attempts_file = optarg;
+		break;
+	case 't':
+		ctl->topic = optarg;
+		break;
+	case 'b':
+		ctl->by = optarg;
+		break;
+	case 'A':
+		ctl->all = true;
+		break;
+	case 'm':
+		ctl->max = (int)strtol(optarg, &end, 10);
+		if (*end || ctl->max < 1 || ctl->max > REPLAY_MAX)
+			return false;
+		break;
+	case 'r':
+		ctl->reason = optarg;
+		break;
+	case 'c':
+		ctl->channel = optarg;
+		break;
+	case 'e':
+		ctl->external_id = optarg;
+		break;
+	case 'k':
+		ctl->kind = optarg;
+		break;
+	case 'o':
+		ctl->as_of = optarg;
+		break;
+	case 'w':
+		if (ctl->n_with == CTL_WITH_MAX || !strchr(optarg, '='))
+			return false;
+		ctl->with[ctl->n_with++] = optarg;
+		break;
+	case 'h':
+		usage(stdout);
+		kw_config_help((const struct kw_config_key *const[]) { keys, NULL }, stdout);
+		exit(CTL_OK);
+	default:
+		return false;
+	}
+	return true;
+}
+
 static bool parse_options(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -184,64 +243,11 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 	};
 	const struct passwd *user = getpwuid(getuid());
 
-	char *end;
-
 	ctl->by = user ? user->pw_name : "unknown";
 	ctl->max = 100;
-	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-		switch (c) {
-		case 'j':
-			ctl->json = true;
-			break;
-		case 'n':
-			ctl->dry_run = true;
-			break;
-		case 'a':
-			ctl->attempts_file = optarg;
-			break;
-		case 't':
-			ctl->topic = optarg;
-			break;
-		case 'b':
-			ctl->by = optarg;
-			break;
-		case 'A':
-			ctl->all = true;
-			break;
-		case 'm':
-			ctl->max = (int)strtol(optarg, &end, 10);
-			if (*end || ctl->max < 1 || ctl->max > REPLAY_MAX)
-				return false;
-			break;
-		case 'r':
-			ctl->reason = optarg;
-			break;
-		case 'c':
-			ctl->channel = optarg;
-			break;
-		case 'e':
-			ctl->external_id = optarg;
-			break;
-		case 'k':
-			ctl->kind = optarg;
-			break;
-		case 'o':
-			ctl->as_of = optarg;
-			break;
-		case 'w':
-			if (ctl->n_with == CTL_WITH_MAX || !strchr(optarg, '='))
-				return false;
-			ctl->with[ctl->n_with++] = optarg;
-			break;
-		case 'h':
-			usage(stdout);
-			kw_config_help(
-				(const struct kw_config_key *const[]) { keys, NULL }, stdout);
-			exit(CTL_OK);
-		default:
+	for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;)
+		if (!take_option(ctl, c))
 			return false;
-		}
-	}
 	ctl->argc = argc - optind;
 	ctl->argv = argv + optind;
 	return true;
@@ -249,7 +255,8 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new((size_t)2048 * 1024 * 1024);
+	KW_CLEANUP(kw_arena_freep)
+	struct kw_arena *a = kw_arena_new((size_t)2048 * 1024 * 1024);
 	struct ctl ctl = { .arena = a };
 	const struct command *command;
 
