@@ -265,8 +265,13 @@ static bool take(struct kw_csv *csv, char c)
 	}
 	if (csv->state == AT_QUOTE && c == '"')
 		csv->state = IN_QUOTES;
-	if (csv->state == IN_QUOTES)
+	if (csv->state == IN_QUOTES) {
+		/* a line end is a line end, in a cell too */
+		if (c == '\n' && csv->text.n > csv->starts[csv->n_cells - 1] &&
+			csv->text.p[csv->text.n - 1] == '\r')
+			csv->text.n--;
 		return add(csv, &c, 1);
+	}
 	if (csv->state == AT_CR)
 		take_cr(csv);
 	if (csv->state != SKIPPING)

@@ -14,7 +14,8 @@
 struct kw_csv;
 
 struct kw_csv_row {
-	const char *const *cells; /* UTF-8 without NUL; the reader's own until its next call */
+	const char *const
+		*cells; /* UTF-8 without NUL, CRLF as LF; the reader's own until its next call */
 	size_t n;
 	int64_t line, last_line; /* where it begins and ends, from 1 */
 	int64_t end; /* bytes of input before what follows it, the byte order mark included */

@@ -31,6 +31,7 @@ struct problem {
 };
 
 struct view {
+	struct kw_uuid run_id;
 	const char *state;
 	int64_t rows, appended, refused, changed, same, stale, set_aside;
 	const struct problem *problems;
@@ -44,6 +45,7 @@ static const struct kw_field problem_fields[] = {
 	KW_END,
 };
 static const struct kw_field view_fields[] = {
+	KW_UUID(struct view, run_id, KW_REQUIRED),
 	KW_STR(struct view, state, KW_REQUIRED, 1, 40),
 	KW_I64(struct view, rows, KW_REQUIRED, 0, INT64_MAX),
 	KW_I64(struct view, appended, KW_REQUIRED, 0, INT64_MAX),
@@ -76,7 +78,7 @@ struct import {
 	const char *kind, *authorization;
 	char digest[65], as_of[KW_TIME_TEXT];
 	struct kw_uuid run_id, import_id;
-	int64_t bytes, sent;
+	int64_t bytes;
 	struct stat stat;
 	struct kw_client *client;
 	struct kw_arena *arena; /* of one call */
@@ -219,10 +221,9 @@ static enum kw_rc send_part(void *ctx, const struct part *part, struct kw_err *e
 	KW_TRY(kw_json_decode(
 		answer_fields, call.answer.p, call.answer.n, im->arena, &answer, err));
 	im->import_id = answer.import_id;
-	im->sent += (int64_t)part->bytes.n;
 	if (!im->ctl->json)
 		fprintf(stderr, "part %" PRId64 ": %" PRId64 " of %" PRId64 " bytes sent\n",
-			part->number, im->sent, im->bytes);
+			part->number, part->end, im->bytes);
 	return KW_OK;
 }
 
@@ -246,7 +247,10 @@ static enum kw_rc look(
 	if (call.status != 200)
 		return refused(im, &call, err);
 	*ret_text = kw_arena_strn(im->arena, call.answer.p, call.answer.n);
-	return kw_json_decode(view_fields, call.answer.p, call.answer.n, im->arena, ret, err);
+	KW_TRY(kw_json_decode(view_fields, call.answer.p, call.answer.n, im->arena, ret, err));
+	if (strcmp(ret->run_id.s, im->run_id.s) != 0) /* an earlier one is still shown */
+		*ret = (struct view) { .state = "RECEIVING" };
+	return KW_OK;
 }
 
 static void show(const struct import *im, const struct view *view, const char *text)

@@ -93,7 +93,9 @@ enum kw_rc look_at_file(
 /* Sends raw's first n bytes, and keeps the rest as the beginning of the next part. */
 static enum kw_rc send_part(struct cutter *c, size_t n, bool last, struct kw_err *err)
 {
-	struct part part = { .number = ++c->number, .line = c->line, .last = last };
+	struct part part = {
+		.number = ++c->number, .line = c->line, .end = c->base + (int64_t)n, .last = last
+	};
 
 	kw_buf_clear(&c->part);
 	if (c->number > 1)

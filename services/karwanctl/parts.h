@@ -18,6 +18,7 @@ enum file_format { FILE_CSV, FILE_NDJSON };
 struct part {
 	int64_t number; /* 1, 2, 3 … */
 	int64_t line;   /* in the file, of what stands behind the header; 0: of the first part */
+	int64_t end;    /* bytes of the file up to its own */
 	bool last;
 	struct kw_bytes bytes;
 };

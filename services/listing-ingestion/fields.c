@@ -216,6 +216,7 @@ const struct kw_field listing_row_fields[] = { LISTING(struct listing, , KW_REQU
 
 const struct kw_field import_view_fields[] = {
 	KW_UUID(struct import_view, import_id, KW_REQUIRED),
+	KW_UUID(struct import_view, run_id, KW_REQUIRED),
 	KW_ENUM(struct import_view, kind, KW_REQUIRED, &import_kind_names),
 	KW_ENUM(struct import_view, format, KW_REQUIRED, &import_format_names),
 	KW_ENUM(struct import_view, state, KW_REQUIRED, &import_state_names),

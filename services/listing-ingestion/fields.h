@@ -63,7 +63,7 @@ struct import_reported {
 
 /* GET /v1/imports/:id */
 struct import_view {
-	struct kw_uuid import_id;
+	struct kw_uuid import_id, run_id;
 	int kind, format, state;
 	const char *name, *by;
 	kw_time as_of, started_at, changed_at;

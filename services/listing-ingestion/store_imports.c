@@ -181,7 +181,6 @@ enum kw_rc store_add_problems(
 
 struct found_import {
 	struct import_view view;
-	struct kw_uuid run_id;
 	int64_t last_part;
 	bool cut;
 };
@@ -196,7 +195,7 @@ static const struct kw_col found_cols[] = {
 	KW_COL_TIME(struct found_import, view.started_at),
 	KW_COL_TIME(struct found_import, view.changed_at),
 	KW_COL_I64(struct found_import, view.bytes),
-	KW_COL_UUID(struct found_import, run_id),
+	KW_COL_UUID(struct found_import, view.run_id),
 	KW_COL_I64(struct found_import, view.parts),
 	KW_COL_I64(struct found_import, last_part),
 	KW_COL_BOOL(struct found_import, cut),
@@ -255,7 +254,7 @@ enum kw_rc store_find_import(struct kw_pg *pg, struct kw_arena *a, const char *i
 	KW_TRY(kw_pg_fetch_one(
 		pg, &import_stmts[FIND_IMPORT], &args, found_cols, sizeof(found), &found, err));
 	kw_args_uuid(&list, &import_id);
-	kw_args_uuid(&list, &found.run_id);
+	kw_args_uuid(&list, &found.view.run_id);
 	kw_args_i64(&list, line);
 	kw_args_int(&list, limit);
 	KW_TRY(kw_pg_fetch(pg, &import_stmts[LIST_PROBLEMS], &list, listed_cols, sizeof(*problems),

@@ -1,2 +1,5 @@
 kw_test(listing_store servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/listing_store_test.c USES kw_listing kw_listing_sql kt_support)
 kw_test(listing_import servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/listing_import_test.c USES kw_listing kw_listing_sql kt_support)
+kw_test(listing_edge servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/listing_edge_test.c USES kw_listing kw_listing_sql kw_bus kt_support)
+target_compile_definitions(test_listing_edge PRIVATE LISTING_PROGRAM="$<TARGET_FILE:listing-ingestion>" KARWANCTL="$<TARGET_FILE:karwanctl>")
+add_dependencies(test_listing_edge listing-ingestion karwanctl)

@@ -240,7 +240,7 @@ enum kw_rc products_row(
 	const char *sku = cell(p, cells, SKU), *price = cell(p, cells, PRICE);
 	const char *maker, *grams = cell(p, cells, GRAMS);
 	char id[ID_MAX + 1], weight[24];
-	struct fate fate;
+	struct fate fate = { 0 };
 
 	if (!cell(p, cells, HANDLE)[0])
 		return wrong(HANDLE, err, "is required");
