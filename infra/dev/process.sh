@@ -13,8 +13,9 @@ start_time() {
 write_pid() {
 	local since
 	since=$(start_time "$2") || return 0
-	printf '%s %s\n' "$2" "$since" >"$1.new"
-	mv "$1.new" "$1"
+	# a server and who started it may write the same at the same time
+	printf '%s %s\n' "$2" "$since" >"$1.$BASHPID.new"
+	mv "$1.$BASHPID.new" "$1"
 }
 
 # pid_in FILE: the pid, if that process lives.

@@ -365,7 +365,7 @@ static int run_import(const char *name, const char *option, const char *value)
 {
 	const char *argv[] = { "env", kw_arena_printf(arena, "KARWAN_POSTGRES_DSN=%s", dsn),
 		kw_arena_printf(arena, "KARWAN_LISTING_URL=http://%s", api),
-		kw_arena_printf(arena, "KARWAN_OPERATOR_TOKEN_FILE=%s/operator", folder), KARWANCTL,
+		kw_arena_printf(arena, "KARWAN_PARTNERS_FILE=%s/partners.json", folder), KARWANCTL,
 		"import", kw_arena_printf(arena, "%s/%s", folder, name), option, value, NULL };
 
 	return kt_run(argv, kw_arena_printf(arena, "%s/out", folder));
