@@ -83,7 +83,7 @@ enum kw_rc kw_topics_load(
 {
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *text = kw_arena_new(2 * FILE_MAX);
 	struct kw_topics topics = { 0 };
-	struct kw_bytes bytes;
+	struct kw_bytes bytes = { 0 };
 	struct kw_err inner;
 	enum kw_rc rc;
 

@@ -24,7 +24,7 @@ struct page {
 
 static bool is_arabic(const char *text)
 {
-	for (; *text; text = g_utf8_next_char(text))
+	for (; *text; text = g_utf8_find_next_char(text, NULL))
 		if (g_unichar_get_script(g_utf8_get_char(text)) == G_UNICODE_SCRIPT_ARABIC)
 			return true;
 	return false;

@@ -363,11 +363,16 @@ static void send_one(rd_kafka_t *rk, const char *topic, int partition, const cha
 	}
 	if (sequence)
 		rd_kafka_header_add(headers, "ce_sequence", -1, sequence, -1);
-	if (rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-		    RD_KAFKA_V_KEY(key, strlen(key)),
-		    RD_KAFKA_V_VALUE((void *)(uintptr_t)value, strlen(value)),
-		    RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-		    RD_KAFKA_V_END) != 0)
+	rd_kafka_vu_t record[] = {
+		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
+		{ .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition },
+		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)key, strlen(key) } },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE,
+			.u.mem = { (void *)(uintptr_t)value, strlen(value) } },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+	};
+	if (rd_kafka_produceva(rk, record, sizeof(record) / sizeof(record[0])))
 		give_up("produce", topic);
 	if (rd_kafka_flush(rk, 30000) != 0)
 		give_up("flush", topic);
