@@ -178,7 +178,8 @@ def full(edge):
     if not told.startswith("HTTP/1.1 429 ") or "\r\nRetry-After: " not in told:
         raise SystemExit(f"{edge.service}: full: {told}")
     # it has to see first that the others have left
-    until(f"{edge.service}: room again", lambda: edge.raw(head).startswith("HTTP/1.1 401 "))
+    last = head.replace("Host: x\r\n", "Host: x\r\nConnection: close\r\n")
+    until(f"{edge.service}: room again", lambda: edge.raw(last).startswith("HTTP/1.1 401 "))
 
 
 def side_by_side(act, edges):
