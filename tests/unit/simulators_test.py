@@ -340,6 +340,18 @@ def place(number: int, epoch: int = 1) -> str:
     return f"{epoch:06}-{number:019}"
 
 
+class Arriving(unittest.TestCase):
+    def test_what_is_not_delivered_is_explained(self):
+        def view(state, **line):
+            return {"state": state, "lines": [{"parked": 0, "cancelled": 0, "incomplete": 0, **line}]}
+
+        views = {("dibs", "1"): view("DELIVERED"), ("dibs", "2"): view("IN_PROGRESS", parked=1),
+                 ("dibs", "3"): view("SHIPPED"), ("dibs", "4"): view("CLOSED", incomplete=1), ("dibs", "5"): None}
+        part, unexplained = ledger.not_delivered(set(views), views)
+        self.assertEqual(part, [("dibs", "2"), ("dibs", "4")])
+        self.assertEqual(unexplained, [("dibs", "3"), ("dibs", "5")])
+
+
 class Reading(unittest.TestCase):
     def test_rule_of_places(self) -> None:
         p = topics.Places()

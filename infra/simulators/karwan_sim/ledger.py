@@ -60,6 +60,10 @@ class Ledger:
         if kind == "karwan.order.delivered.v1":
             self.delivered.add(data["order_id"])
 
+    def booked_orders(self) -> set[Key]:
+        with self.lock:
+            return {self.orders_of[parcel] for parcel in self.booked}
+
     def numbers(self) -> dict:
         """Orders, except where money is counted."""
         with self.lock:
@@ -137,6 +141,19 @@ def spell_reasons(views: Iterable[dict | None]) -> str:
     n = Counter(line["reason"] for view in views if view for line in view["lines"]
                 if line["parked"] and "reason" in line)
     return ", ".join(f"{count} x {reason}" for reason, count in sorted(n.items()))
+
+
+def not_delivered(booked: set[Key], views: dict[Key, dict | None]) -> tuple[list[Key], list[Key]]:
+    """Booked orders that are not delivered as a whole: those of which a part waits or was cancelled,
+    and those that nothing explains."""
+    part, unexplained = [], []
+    for key in sorted(booked):
+        view = views.get(key)
+        if view and view["state"] == "DELIVERED":
+            continue
+        rest = view and any(line["parked"] or line["cancelled"] or line["incomplete"] for line in view["lines"])
+        (part if rest else unexplained).append(key)
+    return part, unexplained
 
 
 def channels_line(orders: list[Order]) -> str:
