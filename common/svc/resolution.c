@@ -126,15 +126,16 @@ enum kw_rc kw_on_keep_requested(struct kw_batch *b, const void *in, size_t n, st
 		"i(exception_id) LEFT JOIN exceptions x USING (exception_id) "
 		"WHERE x.exception_id IS NULL"
 	};
+	/* of several requests for one version the first stands */
 	static const struct kw_stmt close = {
-		"WITH asked AS (SELECT DISTINCT ON (exception_id) * FROM unnest($1::uuid[], "
-		"$2::bigint[], $3::text[], $4::text[]) i(exception_id, version, by, note)), "
-		"locked AS (SELECT x.exception_id FROM exceptions x JOIN asked USING (exception_id) "
-		"WHERE x.version = asked.version AND x.state = 'OPEN' ORDER BY x.exception_id "
-		"FOR UPDATE OF x) "
-		"UPDATE exceptions x SET state = 'CLOSED', resolution = 'KEEP', resolved_by = "
+		"WITH asked AS (SELECT DISTINCT ON (exception_id, version) exception_id, version, "
+		"by, note FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) WITH "
+		"ORDINALITY i(exception_id, version, by, note, n) ORDER BY exception_id, version, "
+		"n), locked AS (SELECT x.exception_id, x.version FROM exceptions x JOIN asked USING "
+		"(exception_id, version) WHERE x.state = 'OPEN' ORDER BY x.exception_id FOR UPDATE "
+		"OF x) UPDATE exceptions x SET state = 'CLOSED', resolution = 'KEEP', resolved_by = "
 		"asked.by, note = asked.note, changed_at = $5::timestamptz FROM locked JOIN asked "
-		"USING (exception_id) WHERE x.exception_id = locked.exception_id"
+		"USING (exception_id, version) WHERE x.exception_id = locked.exception_id"
 	};
 	static const struct kw_col cols[] = { KW_COL_I64(struct count_row, unknown), KW_COL_END };
 	const struct kw_resolve_requested *messages = in;

@@ -22,10 +22,10 @@ static const struct kw_stmt stmts[] = {
 		   "outcome, encode(key, 'escape'), headers, encode(value, 'escape') FROM dead_letters WHERE id = $2::bigint" },
 	[REQUEST] = { "SELECT request_replay($1::bigint, $2::boolean, $3::text)" },
 	/* what was asked before and not taken up yet is waited for, not asked again */
-	[REPLAYABLE] = { "SELECT count(*) FILTER (WHERE request_replay(id, $1::boolean, $2::text)), "
-			 "coalesce(max(id), 0) FROM (SELECT id FROM dead_letters WHERE replayed_at IS NULL "
+	[REPLAYABLE] = { "SELECT count(*) FILTER (WHERE request_replay(id, $1::boolean, $2::text)) "
+			 "FROM (SELECT id FROM dead_letters WHERE replayed_at IS NULL "
 			 "AND requested IS NULL AND replays < $3::int ORDER BY id LIMIT $4::int) x" },
-	[WAITING] = { "SELECT count(*), 0::bigint FROM dead_letters WHERE requested IS NOT NULL" },
+	[WAITING] = { "SELECT count(*) FROM dead_letters WHERE requested IS NOT NULL" },
 	[OUTCOMES] = { "SELECT count(*) FILTER (WHERE replayed_at IS NOT NULL), count(*) FILTER "
 		       "(WHERE replayed_at IS NULL AND replays < $1::int) FROM dead_letters" },
 	[OUTCOME] = { "SELECT coalesce(outcome, '') FROM dead_letters WHERE id = $1::bigint AND requested IS NULL" },
@@ -258,17 +258,21 @@ static int replay_one(struct ctl *ctl)
 	return strncmp(answer.outcome, "OK", 2) == 0 ? CTL_OK : CTL_FOUND;
 }
 
-struct counts {
-	int64_t first, second;
+struct letters {
+	int64_t n;
 };
-static const struct kw_col count_cols[] = { KW_COL_I64(struct counts, first),
-	KW_COL_I64(struct counts, second), KW_COL_END };
+struct outcomes {
+	int64_t replayed, left; /* left: may be tried again */
+};
+static const struct kw_col letters_cols[] = { KW_COL_I64(struct letters, n), KW_COL_END };
+static const struct kw_col outcomes_cols[] = { KW_COL_I64(struct outcomes, replayed),
+	KW_COL_I64(struct outcomes, left), KW_COL_END };
 
 /* Until the service has taken up all that was asked, as long as it goes on. */
 static enum kw_rc wait_all(struct ctl *ctl, struct kw_pg *pg, struct kw_err *err)
 {
 	int64_t until = kw_monotonic_us() + WAIT_US, before = INT64_MAX;
-	struct counts waiting;
+	struct letters waiting;
 
 	do {
 		struct kw_args args = kw_args_of(ctl->arena);
@@ -276,19 +280,20 @@ static enum kw_rc wait_all(struct ctl *ctl, struct kw_pg *pg, struct kw_err *err
 
 		nanosleep(&pause, NULL);
 		KW_TRY(kw_pg_fetch_one(
-			pg, &stmts[WAITING], &args, count_cols, sizeof(waiting), &waiting, err));
-		if (waiting.first < before)
+			pg, &stmts[WAITING], &args, letters_cols, sizeof(waiting), &waiting, err));
+		if (waiting.n < before)
 			until = kw_monotonic_us() + WAIT_US;
-		before = waiting.first;
-	} while (waiting.first > 0 && kw_monotonic_us() < until);
-	return waiting.first == 0 ? KW_OK : KW_NOTHING;
+		before = waiting.n;
+	} while (waiting.n > 0 && kw_monotonic_us() < until);
+	return waiting.n == 0 ? KW_OK : KW_NOTHING;
 }
 
 /* The oldest of a service that may be tried, at most ctl->max. */
 static int replay_service(struct ctl *ctl, const struct area *area)
 {
 	struct kw_args ask = kw_args_of(ctl->arena), look = kw_args_of(ctl->arena);
-	struct counts asked, outcomes = { 0 };
+	struct letters asked = { 0 };
+	struct outcomes outcomes = { 0 };
 	struct kw_err err = { 0 };
 
 	struct kw_pg *pg = ctl_connect(ctl, area->schema);
@@ -298,12 +303,12 @@ static int replay_service(struct ctl *ctl, const struct area *area)
 	kw_args_int(&ask, ctl->max);
 	kw_args_int(&look, KW_REPLAYS_MAX);
 	enum kw_rc rc = kw_pg_fetch_one(
-		pg, &stmts[REPLAYABLE], &ask, count_cols, sizeof(asked), &asked, &err);
+		pg, &stmts[REPLAYABLE], &ask, letters_cols, sizeof(asked), &asked, &err);
 	if (rc == KW_OK)
 		rc = wait_all(ctl, pg, &err);
 	if (rc == KW_OK)
-		rc = kw_pg_fetch_one(
-			pg, &stmts[OUTCOMES], &look, count_cols, sizeof(outcomes), &outcomes, &err);
+		rc = kw_pg_fetch_one(pg, &stmts[OUTCOMES], &look, outcomes_cols, sizeof(outcomes),
+			&outcomes, &err);
 	kw_pg_free(pg);
 	if (rc == KW_NOTHING)
 		kw_fail(&err, rc, "%s has not taken them up: is it running? The requests stay.",
@@ -313,8 +318,8 @@ static int replay_service(struct ctl *ctl, const struct area *area)
 	printf(ctl->json ? "{\"asked\":%" PRId64 ",\"replayed\":%" PRId64 ",\"left\":%" PRId64 "}\n"
 			 : "asked for %" PRId64 "; replayed in all %" PRId64
 			   ", left to try %" PRId64 "\n",
-		asked.first, outcomes.first, outcomes.second);
-	return outcomes.second == 0 ? CTL_OK : CTL_FOUND;
+		asked.n, outcomes.replayed, outcomes.left);
+	return outcomes.left == 0 ? CTL_OK : CTL_FOUND;
 }
 
 int ctl_dlq_replay(struct ctl *ctl)

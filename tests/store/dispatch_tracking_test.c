@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "dispatch_testing.h"
+#include "svc/resolution.h"
 
 /* As the booking round would, at a second. */
 static void book_at(const char *order, int n, int64_t at)
@@ -36,7 +37,7 @@ static void scan(const char *order, const char *event_id, const char *status, in
 		1);
 }
 
-/* FORMATS section 4.3, through the database. */
+/* Late, repeated and unknown scans, through the database. */
 static void test_story(void **state)
 {
 	(void)state;
@@ -116,6 +117,65 @@ static void test_unknown_word(void **state)
 	assert_int_equal(
 		dt_count("SELECT count(*) FROM exceptions WHERE kind = 'UNKNOWN_STATUS'"), 2);
 	assert_int_equal(dt_count("SELECT sum(occurrences) FROM exceptions"), 3);
+}
+
+struct keeps {
+	const struct kw_resolve_requested *in;
+	size_t n;
+};
+
+static enum kw_rc keep(struct kw_batch *b, void *arg, struct kw_err *err)
+{
+	const struct keeps *keeps = arg;
+
+	return kw_on_keep_requested(b, keeps->in, keeps->n, err);
+}
+
+static enum kw_rc try_keep(const struct kw_resolve_requested *in, size_t n, struct kw_err *err)
+{
+	struct keeps keeps = { in, n };
+
+	return kw_outcome_run(&dt_flow, dt_pg, dt_arena, keep, &keeps, err);
+}
+
+/* A person says that it stands: once, of the version that was seen; what happens again is open
+ * again. */
+static void test_a_person_closes_it(void **state)
+{
+	static const char row[] =
+		"SELECT concat_ws(' ', state, version, resolution, resolved_by, note) FROM exceptions";
+	struct kw_err err = { 0 };
+
+	(void)state;
+	dt_ready("o1", 1);
+	book("o1", 1);
+	scan("o1", "1", "moved_to_mars", 100);
+	struct kw_resolve_requested right = {
+		.version = 1, .resolution = KW_KEEP, .reason = "their test", .by = "sana"
+	};
+	assert_true(kw_uuid_parse(
+		dt_text("SELECT exception_id::text FROM exceptions"), &right.exception_id));
+	struct kw_resolve_requested stale = right, later = right, foreign = right, other = right;
+	stale.version = 7;
+	later.reason = "said after the first";
+	struct kw_resolve_requested all[] = { stale, right, later };
+	dt_must(try_keep(all, 3, &err), &err);
+	assert_string_equal(dt_text(row), "CLOSED 2 KEEP sana their test");
+	dt_must(try_keep(&right, 1, &err), &err);
+	assert_string_equal(dt_text(row), "CLOSED 2 KEEP sana their test");
+	assert_int_equal(dt_count("SELECT count(*) FROM exception_list WHERE state = 'OPEN'"), 0);
+
+	scan("o1", "2", "moved_to_mars", 200);
+	assert_string_equal(dt_text(row), "OPEN 3");
+	dt_must(try_keep(&right, 1, &err), &err);
+	assert_string_equal(dt_text(row), "OPEN 3");
+
+	foreign.exception_id = dt_order("nobody");
+	assert_int_equal(try_keep(&foreign, 1, &err), KW_INVALID);
+	assert_string_equal(err.pointer, "/exception_id");
+	other.resolution = KW_CANCEL_ORDER;
+	assert_int_equal(try_keep(&other, 1, &err), KW_INVALID);
+	assert_string_equal(err.pointer, "/resolution");
 }
 
 static void test_foreign_courier(void **state)
@@ -235,7 +295,7 @@ static int64_t unmatched(void)
 	return dt_count("SELECT count(*) FROM scans WHERE parcel_id IS NULL");
 }
 
-/* FORMATS section 4.3 by number: the story is the parcel's, whatever the carrier is called. */
+/* The same by number: the story is the parcel's, whatever the carrier is called. */
 static void test_by_number(void **state)
 {
 	(void)state;
@@ -363,6 +423,7 @@ int main(void)
 		TEST(test_story),
 		TEST(test_batch),
 		TEST(test_unknown_word),
+		TEST(test_a_person_closes_it),
 		TEST(test_foreign_courier),
 		TEST(test_before_the_parcel),
 		TEST(test_after_the_end),

@@ -13,6 +13,7 @@
 #include "pg/migrate.h"
 #include "store.h"
 #include "support.h"
+#include "svc/resolution.h"
 #include "json/json.h"
 
 extern const struct kw_migration listing_migrations[];
@@ -121,6 +122,40 @@ static struct maker_put maker(const char *id, int64_t version, const char *name,
 					    .state = maker_state } };
 }
 
+static const char *text(const char *sql)
+{
+	struct row {
+		const char *value;
+	} row = { "" };
+	static const struct kw_col cols[] = { KW_COL_TEXT(struct row, value), KW_COL_END };
+	struct kw_stmt *stmt = kw_new(arena, struct kw_stmt, 1);
+	struct kw_args args = kw_args_of(arena);
+	struct kw_err err = { 0 };
+
+	stmt->sql = sql;
+	must(kw_pg_fetch_one(pg, stmt, &args, cols, sizeof(row), &row, &err), &err);
+	return row.value;
+}
+
+static void a_person_closes_one(void)
+{
+	struct kw_resolve_requested m = { .version = 1,
+		.resolution = KW_KEEP,
+		.reason = "the first one is right",
+		.by = "sana" };
+
+	assert_true(kw_uuid_parse(
+		text("SELECT exception_id::text FROM exceptions WHERE kind = 'CONFLICT'"),
+		&m.exception_id));
+	run(kw_on_keep_requested, &m, 1);
+	run(kw_on_keep_requested, &m, 1);
+	assert_string_equal(
+		text("SELECT concat_ws(' ', state, version, resolution, resolved_by, note) FROM "
+		     "exception_list WHERE kind = 'CONFLICT'"),
+		"CLOSED 2 KEEP sana the first one is right");
+	assert_int_equal(count("SELECT count(*) FROM exceptions WHERE state = 'OPEN'"), 1);
+}
+
 static void a_stale_version_never_overwrites(void **state)
 {
 	struct maker_put first[] = { maker("m1", 5, "five", MAKER_ACTIVE),
@@ -143,6 +178,7 @@ static void a_stale_version_never_overwrites(void **state)
 	assert_int_equal(count("SELECT count(*) FROM journal"), 3);
 	run(on_maker_put, second, 4);
 	assert_int_equal(count("SELECT count(*) FROM exceptions"), 2);
+	a_person_closes_one();
 	assert_int_equal(count("SELECT count(*) FROM drift"), 0);
 }
 

@@ -131,7 +131,7 @@ static struct parcel labelled(void)
 	return (struct parcel) { .state = PARCEL_LABELLED, .version = 3 };
 }
 
-/* FORMATS section 4.3 */
+/* Delivered stays delivered, unless it comes back later. */
 static void test_scan_vectors(void **state)
 {
 	struct parcel p = labelled();
