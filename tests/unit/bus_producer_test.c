@@ -246,7 +246,7 @@ static void what_the_broker_never_takes_is_refused(void **state)
 static void topic_that_may_not_be_written(void **state)
 {
 	(void)state;
-	open_with((struct kw_producer_config) { .timeout_ms = 1000 });
+	open_with((struct kw_producer_config) { 0 });
 	rd_kafka_mock_topic_set_error(
 		cluster, "forbidden", RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 	send_surely(producer, "forbidden", 0, 0);
@@ -276,9 +276,9 @@ static void partition_that_is_not_there(void **state)
 static void answer_that_never_comes_is_maybe(void **state)
 {
 	(void)state;
-	open_with((struct kw_producer_config) { .timeout_ms = 1000 });
+	open_with((struct kw_producer_config) { .timeout_ms = BOOK_ENOUGH_MS });
 	warm_up();
-	rd_kafka_mock_broker_set_rtt(cluster, 1, 20000);
+	rd_kafka_mock_broker_set_rtt(cluster, 1, 10 * BOOK_ENOUGH_MS);
 	send_surely(producer, topic, 0, 1);
 	book_wait(&book, 2);
 	assert_int_equal(book.lines[1].outcome, KW_MAYBE);
@@ -291,7 +291,7 @@ static void broker_away_and_back(void **state)
 	(void)state;
 	struct kw_err err;
 
-	open_with((struct kw_producer_config) { .timeout_ms = 500 });
+	open_with((struct kw_producer_config) { .timeout_ms = BOOK_ENOUGH_MS });
 	warm_up();
 	assert_true(kw_producer_up(producer));
 	rd_kafka_mock_broker_set_down(cluster, 1);
@@ -404,12 +404,12 @@ static void close_waits_then_reports_the_rest(void **state)
 	book_init(&book);
 	open_with((struct kw_producer_config) { 0 });
 	warm_up();
-	rd_kafka_mock_broker_set_rtt(cluster, 1, 5000);
+	rd_kafka_mock_broker_set_rtt(cluster, 1, 10 * BOOK_ENOUGH_MS);
 	send_many(1, 100);
 	int64_t from_us = kw_monotonic_us();
 	kw_producer_close(producer, 100);
 	producer = NULL;
-	assert_true(kw_monotonic_us() - from_us < 3 * KW_US_PER_S);
+	assert_true(kw_monotonic_us() - from_us < 5 * BOOK_ENOUGH_MS * 1000LL);
 	assert_once(&book, 0, 100);
 	assert_int_equal(book_count(&book, KW_PERSISTED), 1);
 	assert_int_equal(book.in_round, 0);
@@ -468,11 +468,11 @@ static void renewed_publisher_forgets_what_was_on_its_way(void **state)
 	send_many(0, 1);
 	poll_until(1);
 	for (int round = 0; round < 3; round++) {
-		rd_kafka_mock_broker_set_rtt(cluster, 1, 3000);
+		rd_kafka_mock_broker_set_rtt(cluster, 1, 10 * BOOK_ENOUGH_MS);
 		send_many(1000, 1100);
 		int64_t from_us = kw_monotonic_us();
 		OK(kw_producer_renew(producer, &why));
-		assert_true(kw_monotonic_us() - from_us < KW_US_PER_S);
+		assert_true(kw_monotonic_us() - from_us < 5 * BOOK_ENOUGH_MS * 1000LL);
 		rd_kafka_mock_broker_set_rtt(cluster, 1, 0);
 		/* the connections that went with the old instance are no loss of the new one */
 		send_many(1 + round, 2 + round);
