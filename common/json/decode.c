@@ -1,14 +1,16 @@
-/* JSON text to structs: jansson parses once, then the field tables pick what they know. */
+/* JSON text to structs: scanned once, then the field tables pick what they know. What the scanner
+ * refuses, jansson says why. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "json/json.h"
+#include "json/scan.h"
 
-#define DEPTH_MAX 32
 #define AMOUNT_MAX 40 /* bytes of the text of an amount */
 #define STRS_MAX 200  /* bytes of a text in an array of texts */
+#define SHORT_MAX 201 /* a text that is looked at and not kept, with its NUL */
 
 /* Where in the document we are: a list on the stack, made a text only when something is wrong. */
 struct place {
@@ -20,9 +22,10 @@ struct place {
 /* One member that is being read. */
 struct member {
 	const struct kw_field *field;
-	const json_t *value; /* present and of no empty kind */
-	void *to;            /* the struct's member */
-	size_t *to_count;    /* ARRAY, STRS */
+	const struct kw_token *tokens;
+	const struct kw_token *value; /* present and of no empty kind */
+	void *to;                     /* the struct's member */
+	size_t *to_count;             /* ARRAY, STRS */
 	struct place place;
 	struct kw_arena *arena;
 	struct kw_err *err;
@@ -30,9 +33,11 @@ struct member {
 
 static enum kw_rc check_depth(const char *p, size_t n, struct kw_err *err);
 static enum kw_rc syntax(const json_error_t *e, struct kw_err *err);
-static enum kw_rc read_object(const struct kw_field *fields, const json_t *object,
-	const struct place *up, struct kw_arena *a, void *to, struct kw_err *err);
-static bool is_empty(const struct kw_field *field, const json_t *value);
+static enum kw_rc explain(const char *p, size_t n, struct kw_err *err);
+static enum kw_rc read_object(const struct kw_field *fields, const struct kw_token *tokens,
+	const struct kw_token *object, const struct place *up, struct kw_arena *a, void *to,
+	struct kw_err *err);
+static bool is_empty(const struct kw_field *field, const struct kw_token *value);
 static enum kw_rc read_str(const struct member *m);
 static enum kw_rc read_id(const struct member *m);
 static enum kw_rc read_bool(const struct member *m);
@@ -44,8 +49,10 @@ static enum kw_rc read_enum(const struct member *m);
 static enum kw_rc read_nested(const struct member *m);
 static enum kw_rc read_array(const struct member *m);
 static enum kw_rc read_strs(const struct member *m);
-static enum kw_rc take_text(const json_t *value, const struct place *place, int64_t min,
-	int64_t max, const char **ret, struct kw_err *err);
+static enum kw_rc check_text(const struct kw_token *value, const struct place *place, int64_t min,
+	int64_t max, struct kw_err *err);
+static enum kw_rc take_short(const struct kw_token *value, const struct place *place, int64_t min,
+	int64_t max, char out[SHORT_MAX], struct kw_err *err);
 static enum kw_rc check_length(
 	const struct place *place, size_t n, int64_t min, int64_t max, struct kw_err *err);
 static enum kw_rc check_count(const struct member *m);
@@ -79,20 +86,29 @@ static void json_free(json_t **value)
 enum kw_rc kw_json_decode(const struct kw_field *fields, const void *bytes, size_t n,
 	struct kw_arena *a, void *ret, struct kw_err *err)
 {
-	KW_TRY(check_depth(bytes, n, err));
-	json_error_t e;
-	/* with ALLOW_NUL a text with NUL gets a pointer and not "no JSON"; take_text refuses it */
-	KW_CLEANUP(json_free)
-	json_t *root =
-		json_loadb(n > 0 ? bytes : "", n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
-	if (!root)
-		return syntax(&e, err);
-	if (!json_is_object(root))
+	KW_CLEANUP(kw_scan_done) struct kw_scan s = { 0 };
+
+	if (!kw_scan(&s, bytes, n, a))
+		return explain(n > 0 ? bytes : "", n, err);
+	if (s.tokens->kind != KW_TOKEN_OBJECT)
 		return kw_fail_code(err, KW_INVALID, "SYNTAX", "not a JSON object");
-	return read_object(fields, root, NULL, a, ret, err);
+	return read_object(fields, s.tokens, s.tokens, NULL, a, ret, err);
 }
 
-/* jansson's own limit is 2048 levels; this one is before it builds anything. */
+static enum kw_rc explain(const char *p, size_t n, struct kw_err *err)
+{
+	KW_TRY(check_depth(p, n, err));
+	json_error_t e;
+	/* NUL in a text is not what the scanner refuses */
+	KW_CLEANUP(json_free)
+	json_t *root = json_loadb(p, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
+	if (!root)
+		return syntax(&e, err);
+	/* the scanner is stricter: with NUL behind a number, and fractions from 1e299 on */
+	return kw_fail_code(err, KW_INVALID, "SYNTAX", "not JSON");
+}
+
+/* jansson's own limit is 2048 levels; ours is before it builds anything. */
 static enum kw_rc check_depth(const char *p, size_t n, struct kw_err *err)
 {
 	int depth = 0;
@@ -106,9 +122,9 @@ static enum kw_rc check_depth(const char *p, size_t n, struct kw_err *err)
 		} else if (p[i] == '"') {
 			text = true;
 		} else if (p[i] == '{' || p[i] == '[') {
-			if (++depth > DEPTH_MAX)
+			if (++depth > KW_DEPTH_MAX)
 				return kw_fail_code(err, KW_INVALID, "SYNTAX",
-					"nested deeper than %d levels", DEPTH_MAX);
+					"nested deeper than %d levels", KW_DEPTH_MAX);
 		} else if (p[i] == '}' || p[i] == ']') {
 			depth--;
 		}
@@ -150,13 +166,37 @@ static enum kw_rc syntax(const json_error_t *e, struct kw_err *err)
 		err, KW_INVALID, "SYNTAX", "%s (line %d, column %d)", what, e->line, e->column);
 }
 
-static enum kw_rc read_object(const struct kw_field *fields, const json_t *object,
-	const struct place *up, struct kw_arena *a, void *to, struct kw_err *err)
+/* The value of a member; *at is the name to begin with, so that members in the order of the table
+ * are found at once. NULL: there is none. */
+static const struct kw_token *find(const struct kw_token *tokens, const struct kw_token *object,
+	const char *name, uint32_t *at)
 {
+	uint32_t first = (uint32_t)(object - tokens) + 1;
+	size_t n = strlen(name);
+
+	for (uint32_t i = 0; i < object->count; i++) {
+		const struct kw_token *member = &tokens[*at];
+
+		*at = tokens[*at + 1].after;
+		if (*at == object->after)
+			*at = first;
+		if (member->n == n && memcmp(member->p, name, n) == 0)
+			return member + 1;
+	}
+	return NULL;
+}
+
+static enum kw_rc read_object(const struct kw_field *fields, const struct kw_token *tokens,
+	const struct kw_token *object, const struct place *up, struct kw_arena *a, void *to,
+	struct kw_err *err)
+{
+	uint32_t at = (uint32_t)(object - tokens) + 1;
+
 	for (const struct kw_field *f = fields; f->kind != KW_KIND_END; f++) {
-		const json_t *value = json_object_get(object, f->name);
+		const struct kw_token *value = find(tokens, object, f->name, &at);
 		struct member m = {
 			.field = f,
+			.tokens = tokens,
 			.value = value,
 			.to = (char *)to + f->offset,
 			.to_count = (void *)((char *)to + f->count_offset),
@@ -165,7 +205,7 @@ static enum kw_rc read_object(const struct kw_field *fields, const json_t *objec
 			.err = err,
 		};
 		bool required = f->flags & KW_REQUIRED;
-		if (!value || json_is_null(value)) {
+		if (!value || value->kind == KW_TOKEN_NULL) {
 			if (required)
 				return wrong(&m.place, err, "is required");
 			continue;
@@ -178,31 +218,29 @@ static enum kw_rc read_object(const struct kw_field *fields, const json_t *objec
 }
 
 /* "" and [] are how some senders write that there is no value. */
-static bool is_empty(const struct kw_field *field, const json_t *value)
+static bool is_empty(const struct kw_field *field, const struct kw_token *value)
 {
 	if (field->kind == KW_KIND_ARRAY || field->kind == KW_KIND_STRS)
-		return json_is_array(value) && json_array_size(value) == 0;
-	return json_is_string(value) && json_string_length(value) == 0 &&
-	       field->kind != KW_KIND_OBJECT && field->kind != KW_KIND_MONEY &&
-	       field->kind != KW_KIND_BOOL && field->kind != KW_KIND_I64;
+		return value->kind == KW_TOKEN_ARRAY && value->count == 0;
+	return value->kind == KW_TOKEN_STR && value->n == 0 && field->kind != KW_KIND_OBJECT &&
+	       field->kind != KW_KIND_MONEY && field->kind != KW_KIND_BOOL &&
+	       field->kind != KW_KIND_I64;
 }
 
 static enum kw_rc read_str(const struct member *m)
 {
-	const char *text;
-	KW_TRY(take_text(m->value, &m->place, m->field->min, m->field->max, &text, m->err));
-	*(const char **)m->to = kw_arena_strn(m->arena, text, json_string_length(m->value));
+	KW_TRY(check_text(m->value, &m->place, m->field->min, m->field->max, m->err));
+	*(const char **)m->to = kw_arena_strn(m->arena, m->value->p, m->value->n);
 	return KW_OK;
 }
 
 static enum kw_rc read_id(const struct member *m)
 {
-	if (!json_is_integer(m->value))
-		return json_is_string(m->value)
+	if (m->value->kind != KW_TOKEN_INT)
+		return m->value->kind == KW_TOKEN_STR
 			       ? read_str(m)
 			       : wrong(&m->place, m->err, "is no string or integer");
-	char *text =
-		kw_arena_printf(m->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(m->value));
+	char *text = kw_arena_printf(m->arena, "%" PRId64, m->value->i64);
 	KW_TRY(check_length(&m->place, strlen(text), m->field->min, m->field->max, m->err));
 	*(const char **)m->to = text;
 	return KW_OK;
@@ -210,17 +248,17 @@ static enum kw_rc read_id(const struct member *m)
 
 static enum kw_rc read_bool(const struct member *m)
 {
-	if (!json_is_boolean(m->value))
+	if (m->value->kind != KW_TOKEN_TRUE && m->value->kind != KW_TOKEN_FALSE)
 		return wrong(&m->place, m->err, "is no boolean");
-	*(bool *)m->to = json_is_true(m->value);
+	*(bool *)m->to = m->value->kind == KW_TOKEN_TRUE;
 	return KW_OK;
 }
 
 static enum kw_rc read_i64(const struct member *m)
 {
-	if (!json_is_integer(m->value))
+	if (m->value->kind != KW_TOKEN_INT)
 		return wrong(&m->place, m->err, "is no integer");
-	int64_t v = json_integer_value(m->value);
+	int64_t v = m->value->i64;
 	if (v < m->field->min)
 		return wrong(&m->place, m->err, "%" PRId64 " is below %" PRId64, v, m->field->min);
 	if (v > m->field->max)
@@ -231,16 +269,17 @@ static enum kw_rc read_i64(const struct member *m)
 
 static enum kw_rc read_money(const struct member *m)
 {
-	if (!json_is_object(m->value))
+	if (m->value->kind != KW_TOKEN_OBJECT)
 		return wrong(&m->place, m->err, "is no object of amount and currency");
 	struct place amount_at = { &m->place, "amount", 0 },
 		     currency_at = { &m->place, "currency", 0 };
-	const char *amount, *currency;
+	uint32_t at = (uint32_t)(m->value - m->tokens) + 1;
+	char amount[SHORT_MAX], currency[SHORT_MAX];
 	struct kw_err why;
-	KW_TRY(take_text(
-		json_object_get(m->value, "amount"), &amount_at, 1, AMOUNT_MAX, &amount, m->err));
-	KW_TRY(take_text(
-		json_object_get(m->value, "currency"), &currency_at, 3, 3, &currency, m->err));
+	KW_TRY(take_short(find(m->tokens, m->value, "amount", &at), &amount_at, 1, AMOUNT_MAX,
+		amount, m->err));
+	KW_TRY(take_short(
+		find(m->tokens, m->value, "currency", &at), &currency_at, 3, 3, currency, m->err));
 	if (kw_currency_digits(currency) < 0)
 		return wrong(&currency_at, m->err, "is no currency of ISO 4217");
 	if (kw_money_parse(amount, currency, m->to, &why) != KW_OK)
@@ -250,9 +289,9 @@ static enum kw_rc read_money(const struct member *m)
 
 static enum kw_rc read_time(const struct member *m)
 {
-	const char *text;
+	char text[SHORT_MAX];
 	struct kw_err why;
-	KW_TRY(take_text(m->value, &m->place, 1, 64, &text, m->err));
+	KW_TRY(take_short(m->value, &m->place, 1, 64, text, m->err));
 	kw_time at;
 	if (kw_time_parse(text, &at, &why) != KW_OK)
 		return wrong(&m->place, m->err, "%s", why.reason);
@@ -264,8 +303,8 @@ static enum kw_rc read_time(const struct member *m)
 
 static enum kw_rc read_uuid(const struct member *m)
 {
-	const char *text;
-	KW_TRY(take_text(m->value, &m->place, 1, 64, &text, m->err));
+	char text[SHORT_MAX];
+	KW_TRY(take_short(m->value, &m->place, 1, 64, text, m->err));
 	if (!kw_uuid_parse(text, m->to))
 		return wrong(&m->place, m->err, "is no UUID");
 	return KW_OK;
@@ -273,8 +312,8 @@ static enum kw_rc read_uuid(const struct member *m)
 
 static enum kw_rc read_enum(const struct member *m)
 {
-	const char *text;
-	KW_TRY(take_text(m->value, &m->place, 0, 200, &text, m->err));
+	char text[SHORT_MAX];
+	KW_TRY(take_short(m->value, &m->place, 0, 200, text, m->err));
 	int value = kw_strtab_value(m->field->names, text);
 	if (value < 0) {
 		char names[200] = "";
@@ -289,10 +328,10 @@ static enum kw_rc read_enum(const struct member *m)
 
 static enum kw_rc read_nested(const struct member *m)
 {
-	if (!json_is_object(m->value))
+	if (m->value->kind != KW_TOKEN_OBJECT)
 		return wrong(&m->place, m->err, "is no object");
 	void *to = kw_arena_alloc(m->arena, 1, m->field->size);
-	KW_TRY(read_object(m->field->fields, m->value, &m->place, m->arena, to, m->err));
+	KW_TRY(read_object(m->field->fields, m->tokens, m->value, &m->place, m->arena, to, m->err));
 	*(void **)m->to = to;
 	return KW_OK;
 }
@@ -300,15 +339,15 @@ static enum kw_rc read_nested(const struct member *m)
 static enum kw_rc read_array(const struct member *m)
 {
 	KW_TRY(check_count(m));
-	size_t n = json_array_size(m->value);
+	size_t n = m->value->count;
+	const struct kw_token *element = m->value + 1;
 	char *to = kw_arena_alloc(m->arena, n, m->field->size);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++, element = &m->tokens[element->after]) {
 		struct place at = { &m->place, NULL, i };
-		const json_t *element = json_array_get(m->value, i);
-		if (!json_is_object(element))
+		if (element->kind != KW_TOKEN_OBJECT)
 			return wrong(&at, m->err, "is no object");
-		KW_TRY(read_object(
-			m->field->fields, element, &at, m->arena, to + i * m->field->size, m->err));
+		KW_TRY(read_object(m->field->fields, m->tokens, element, &at, m->arena,
+			to + i * m->field->size, m->err));
 	}
 	*(void **)m->to = to;
 	*m->to_count = n;
@@ -318,39 +357,45 @@ static enum kw_rc read_array(const struct member *m)
 static enum kw_rc read_strs(const struct member *m)
 {
 	KW_TRY(check_count(m));
-	size_t n = json_array_size(m->value);
+	size_t n = m->value->count;
+	const struct kw_token *element = m->value + 1;
 	const char **to = kw_new(m->arena, const char *, n);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++, element = &m->tokens[element->after]) {
 		struct place at = { &m->place, NULL, i };
-		const json_t *element = json_array_get(m->value, i);
-		const char *text;
-		KW_TRY(take_text(element, &at, 1, STRS_MAX, &text, m->err));
-		to[i] = kw_arena_strn(m->arena, text, json_string_length(element));
+		KW_TRY(check_text(element, &at, 1, STRS_MAX, m->err));
+		to[i] = kw_arena_strn(m->arena, element->p, element->n);
 	}
 	*(const char ***)m->to = to;
 	*m->to_count = n;
 	return KW_OK;
 }
 
-/* The string's own bytes, valid as long as the document. NUL and most control characters are
- * refused: PostgreSQL cannot keep the one, and labels, logs and CSV files must not carry the
- * others. */
-static enum kw_rc take_text(const json_t *value, const struct place *place, int64_t min,
-	int64_t max, const char **ret, struct kw_err *err)
+/* NUL and most control characters are refused: PostgreSQL cannot keep the one, and labels, logs
+ * and CSV files must not carry the others. */
+static enum kw_rc check_text(const struct kw_token *value, const struct place *place, int64_t min,
+	int64_t max, struct kw_err *err)
 {
 	if (!value)
 		return wrong(place, err, "is required");
-	if (!json_is_string(value))
+	if (value->kind != KW_TOKEN_STR)
 		return wrong(place, err, "is no string");
-	const char *text = json_string_value(value);
-	size_t n = json_string_length(value);
-	KW_TRY(check_length(place, n, min, max, err));
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)text[i];
+	KW_TRY(check_length(place, value->n, min, max, err));
+	for (size_t i = 0; i < value->n; i++) {
+		unsigned char c = (unsigned char)value->p[i];
 		if ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f)
 			return wrong(place, err, "holds the control character U+%04X", c);
 	}
-	*ret = text;
+	return KW_OK;
+}
+
+/* A text of at most SHORT_MAX - 1 bytes with a NUL behind it. */
+static enum kw_rc take_short(const struct kw_token *value, const struct place *place, int64_t min,
+	int64_t max, char out[SHORT_MAX], struct kw_err *err)
+{
+	kw_assert(max < SHORT_MAX);
+	KW_TRY(check_text(value, place, min, max, err));
+	memcpy(out, value->p, value->n);
+	out[value->n] = '\0';
 	return KW_OK;
 }
 
@@ -366,9 +411,9 @@ static enum kw_rc check_length(
 
 static enum kw_rc check_count(const struct member *m)
 {
-	if (!json_is_array(m->value))
+	if (m->value->kind != KW_TOKEN_ARRAY)
 		return wrong(&m->place, m->err, "is no array");
-	int64_t n = (int64_t)json_array_size(m->value);
+	int64_t n = m->value->count;
 	if (n < m->field->min)
 		return wrong(
 			&m->place, m->err, "has fewer than %" PRId64 " elements", m->field->min);
