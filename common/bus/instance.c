@@ -31,7 +31,8 @@ static rd_kafka_conf_t *settings(
 	kw_conf_set_int(conf, "queue.buffering.max.kbytes",
 		config->queue_max_kb ? config->queue_max_kb : QUEUE_KB);
 	kw_conf_set_int(conf, "queue.buffering.max.messages", n_slots);
-	kw_conf_set_int(conf, "max.in.flight.requests.per.connection", config->publisher ? 1 : 5);
+	/* for order at the publisher; everywhere, what waits for the one under way goes together */
+	kw_conf_set_int(conf, "max.in.flight.requests.per.connection", 1);
 	kw_conf_set_int(conf, "message.timeout.ms", config->publisher ? 0 : timeout_ms);
 	kw_conf_set_int(conf, "retry.backoff.ms", 50);
 	kw_conf_set_int(conf, "socket.timeout.ms", 10000);

@@ -41,8 +41,9 @@ static const struct kw_stmt stmts[] = {
 			 "= $1::bigint" },
 	[READ_JOURNAL] = { "SELECT j.partition, j.number, j.epoch, j.id, j.key, j.type, j.entity, "
 			   "j.time, j.trace, j.payload "
-			   "FROM unnest($1::int[], $2::bigint[]) AS a(partition, after) CROSS JOIN "
-			   "LATERAL "
+			   "FROM unnest($1::int[], $2::bigint[]) AS a(partition, after) "
+			   "JOIN head h ON h.partition = a.partition AND h.number > a.after "
+			   "CROSS JOIN LATERAL "
 			   "(SELECT * FROM journal j WHERE j.partition = a.partition AND j.number "
 			   "> a.after "
 			   "ORDER BY j.number LIMIT $3::bigint) j" },
