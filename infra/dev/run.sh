@@ -9,6 +9,8 @@ declare -A LOGIN=([listing-ingestion]=karwan_listing [order-routing]=karwan_rout
 BIN=${BIN:-$LOCAL/build/release/bin}
 BROKER=kafka # or dev-broker
 SESSION_MS=  # of the services' consumers; empty: as they have it
+SERVICE_MORE=() # more of a service's environment, NAME=VALUE; wins over what is here
+COURIERS_TELL=1 # the couriers tell of scans
 
 # A replica is named SERVICE.N and is what SERVICE is, on ports of its own.
 service_of() { echo "${1%.*}"; }
@@ -75,11 +77,12 @@ command_of() {
 		;;
 	courier-a | courier-b)
 		COMMAND=(env -i "PATH=$PATH" "$BIN/courier-simulator" --name "$1" --listen "127.0.0.1:${PORT[$1]}"
-			--secret-file "$RUN/secrets/$1" --tracking-url "$(edge courier-dispatch)/v1/couriers/$1/tracking")
+			--secret-file "$RUN/secrets/$1")
+		[ -z "$COURIERS_TELL" ] || COMMAND+=(--tracking-url "$(edge courier-dispatch)/v1/couriers/$1/tracking")
 		;;
 	*)
 		mapfile -t settings < <(service_env "$1")
-		COMMAND=(env -i "PATH=$PATH" "${settings[@]}" "$BIN/$(service_of "$1")")
+		COMMAND=(env -i "PATH=$PATH" "${settings[@]}" "${SERVICE_MORE[@]}" "$BIN/$(service_of "$1")")
 		;;
 	esac
 	[ "$1" != postgres ] || STOP_WITH=INT

@@ -30,10 +30,11 @@ make_secrets() {
 
 # The couriers' addresses follow the run's ports; the rest of an existing file is its owner's.
 make_partners() {
-	local file=$RUN/partners.json
+	local file=$RUN/partners.json name
 	[ -e "$file" ] || cp "$DEV/partners.json" "$file"
-	jq --arg a "http://127.0.0.1:${PORT[courier-a]}" --arg b "http://127.0.0.1:${PORT[courier-b]}" '
-		(.couriers[] | select(.name == "courier-a") | .url) = $a |
-		(.couriers[] | select(.name == "courier-b") | .url) = $b' "$file" >"$file.new"
-	mv "$file.new" "$file"
+	for name in "${SIMULATORS[@]}"; do
+		jq --arg name "$name" --arg url "http://127.0.0.1:${PORT[$name]}" \
+			'(.couriers[] | select(.name == $name) | .url) = $url' "$file" >"$file.new"
+		mv "$file.new" "$file"
+	done
 }

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# The benchmark: one replica of each service on Apache Kafka, in a run of its own that is thrown away. What sends and
+# measures is tests/bench; here its steps are put in order. Needs trial.sh.
+
+RECORDED=20000 # orders whose statements are written down
+ACCEPTED=100000 # orders by which the edges alone are measured
+
+bench_end() {
+	local code=$?
+	[ "$code" -eq 0 ] || { keep_logs bench && say "logs: $LOCAL/logs/bench"; }
+	stop_run || true
+	throw_away
+	exit "$code"
+}
+
+bench_step() {
+	local settings
+	mapfile -t settings <"$RUN/env"
+	env "${settings[@]}" RUN_DIR="$RUN" "$BIN/karwan-bench" "$@"
+}
+
+bench_figure() { echo "$1 $2" >>"$RUN/figures"; }
+bench_sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$(superuser_dsn)" -c "$1"; }
+copy_dsn() { superuser_dsn | sed 's,/postgres?,/karwan_copy?,'; }
+
+stop_services() { in_parallel stop_program "${SERVICES[@]}"; }
+
+# The courier takes a hundred parcels a call.
+bench_partners() {
+	jq '(.couriers[] | select(.name == "courier-a") | .batch_max) = 100 | .couriers |= map(select(.name == "courier-a"))' \
+		"$DEV/partners.json" >"$RUN/partners.json"
+	SIMULATORS=(courier-a)
+	COURIERS_TELL=
+}
+
+# A sample of the path on a fresh database, with every statement that the services make written down; the copy is the
+# database as it was before.
+bench_record() {
+	stop_services
+	bench_sql 'CREATE DATABASE karwan_copy TEMPLATE karwan'
+	SERVICE_MORE=("LD_PRELOAD=$BIN/bench-record.so" "BENCH_RECORD=$RUN/recorded")
+	start_programs "${SERVICES[@]}"
+	bench_step warm "$RECORDED"
+	bench_figure recorded "$RECORDED"
+	stop_services
+	SERVICE_MORE=()
+}
+
+# How long the services take from their start until they are ready, servers up.
+bench_ready() {
+	local began=${EPOCHREALTIME/./}
+	start_programs "${SERVICES[@]}"
+	bench_figure ready_s "$(jq -n "(${EPOCHREALTIME/./} - $began) / 1000000")"
+}
+
+# The edges, with a database that is not there: nothing is consumed.
+bench_accept() {
+	local settings name
+	SERVICE_MORE=("KARWAN_POSTGRES_DSN=postgresql://nobody@127.0.0.1:1/nothing")
+	for name in order-routing payment-reconciliation; do
+		command_of "$name"
+		launch "$RUN/logs/$name.alone.log" "${COMMAND[@]}"
+		write_pid "$RUN/run/$name.pid" "$LAUNCHED"
+	done
+	for name in order-routing payment-reconciliation; do
+		wait_until 30 curl -fs -o /dev/null -m 2 "$(admin "$name")/readyz" || die "$name does not become ready"
+	done
+	bench_step accept "$ACCEPTED"
+	for name in order-routing payment-reconciliation; do
+		stop_pid "$RUN/run/$name.pid" TERM 30
+	done
+	SERVICE_MORE=()
+}
+
+bench_parts() {
+	local name
+	stop_services
+	bench_step read
+	bench_step publish
+	bench_step book
+	for name in "${SERVICES[@]}"; do
+		bench_step replay "$name" "${LOGIN[$name]#karwan_}" "$(copy_dsn)"
+	done
+	bench_accept
+}
+
+# bench [--json]
+bench() {
+	local check options=()
+	case "$*" in
+	'') ;;
+	--json) options+=(--json) ;;
+	*) die "usage: ./karwan bench [--json]" ;;
+	esac
+	install_all
+	build release
+	open_run "$(mktemp -d "$LOCAL/bench.XXXXXX")"
+	trap_throw_away bench_end
+	bench_partners
+	start_run
+	bench_step catalogue
+	bench_record
+	bench_ready
+	bench_step path
+	say "checking"
+	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
+	bench_parts
+	bench_step report "${check:-failed}" "${options[@]}"
+	[ "$check" = clean ]
+}

@@ -1,0 +1,32 @@
+/* The commands of the benchmark; each is one step of `./karwan bench` and leaves its figures in the
+ * run's folder for the report. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include "load.h"
+
+/* Hubs, makers and SKUS listings with stock; returns when the edge has taken them. */
+void run_catalogue(struct place *p);
+/* n orders through the whole path, as fast as they come out; returns when all are booked. */
+void run_warm(struct place *p, int64_t n);
+/* The highest sustained rate, then the latencies at half of it. */
+void run_path(struct place *p);
+
+/* Parts alone, at full load. */
+void run_accept(struct place *p, int64_t n);
+void run_read(struct place *p);
+void run_publish(struct place *p);
+void run_book(struct place *p);
+/* The statements that a service made, from tests/bench/record.c's file, on a copy of the database.
+ */
+void run_replay(struct place *p, const char *service, const char *schema, const char *dsn);
+
+/* The table to standard error; the object too, as the last line of standard output. */
+void run_report(struct place *p, const char *check, bool json);
+
+/* Sum of a counter over its labels, of a service's /metrics. */
+double metric_of(struct place *p, int program, const char *name);
+/* A tag that no run before had. */
+void make_tag(char out[TAG_LENGTH + 1]);
+
+#endif

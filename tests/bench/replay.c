@@ -1,0 +1,154 @@
+/* A service's SQL bare: what record.c wrote down, statement by statement in the order of the
+ * answers, each session as a session, on a copy of the database as it was before. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libpq-fe.h>
+
+#include "bench.h"
+#include "core/clock.h"
+#include "recorded.h"
+
+#define SESSIONS_MAX 64
+#define ARGS_MAX 64
+#define OTHERWISE_SHARE 0.01 /* of the statements may touch another number of rows */
+
+struct session {
+	uint32_t id;
+	PGconn *conn;
+};
+
+struct replay {
+	const char *dsn, *schema;
+	struct session sessions[SESSIONS_MAX];
+	size_t n_sessions;
+	int64_t statements, otherwise;
+};
+
+static PGconn *open_session(const struct replay *r)
+{
+	PGconn *conn = PQconnectdb(r->dsn);
+	char set[200];
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		die("%s", PQerrorMessage(conn));
+	snprintf(set, sizeof(set), "SET search_path TO %s; SET jit TO off", r->schema);
+	PGresult *result = PQexec(conn, set);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		die("%s", PQerrorMessage(conn));
+	PQclear(result);
+	return conn;
+}
+
+static PGconn *session_of(struct replay *r, uint32_t id)
+{
+	for (size_t i = 0; i < r->n_sessions; i++)
+		if (r->sessions[i].id == id)
+			return r->sessions[i].conn;
+	if (r->n_sessions == SESSIONS_MAX)
+		die("more than %d sessions were recorded", SESSIONS_MAX);
+	r->sessions[r->n_sessions++] = (struct session) { id, open_session(r) };
+	return r->sessions[r->n_sessions - 1].conn;
+}
+
+/* The next text of the record, NUL-terminated in the arena where it must be. */
+static const char *take(const char **at, uint32_t *ret_n)
+{
+	const char *value;
+
+	memcpy(ret_n, *at, sizeof(*ret_n));
+	value = *at + sizeof(*ret_n);
+	*at = value + (*ret_n == RECORD_NULL ? 0 : *ret_n);
+	return *ret_n == RECORD_NULL ? NULL : value;
+}
+
+static const char *take_text(const char **at, struct kw_arena *a)
+{
+	uint32_t n;
+	const char *value = take(at, &n);
+
+	return kw_arena_strn(a, value, n);
+}
+
+static void run(struct replay *r, const struct recorded *head, const char *at, struct kw_arena *a)
+{
+	PGconn *conn = session_of(r, head->session);
+	const char *values[ARGS_MAX];
+	int lengths[ARGS_MAX], formats[ARGS_MAX];
+	PGresult *result;
+
+	const char *first = take_text(&at, a);
+	if (head->n_args > ARGS_MAX)
+		die("a statement with %u arguments", head->n_args);
+	if (head->kind == RECORD_QUERY) {
+		result = PQexec(conn, first);
+	} else if (head->kind == RECORD_PREPARE) {
+		result = PQprepare(conn, first, take_text(&at, a), 0, NULL);
+	} else {
+		for (uint32_t i = 0; i < head->n_args; i++) {
+			uint32_t n;
+			values[i] = take(&at, &n);
+			lengths[i] = values[i] ? (int)n : 0;
+			formats[i] = 1;
+		}
+		result =
+			PQexecPrepared(conn, first, (int)head->n_args, values, lengths, formats, 1);
+	}
+	ExecStatusType status = PQresultStatus(result);
+	uint32_t rows = status == PGRES_TUPLES_OK
+				? (uint32_t)PQntuples(result)
+				: (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && !head->failed)
+		die("%s: %s", r->schema, PQerrorMessage(conn));
+	PQclear(result);
+	r->statements++;
+	r->otherwise += rows != head->rows;
+}
+
+void run_replay(struct place *p, const char *service, const char *schema, const char *dsn)
+{
+	struct replay r = { .dsn = dsn, .schema = schema };
+	char *path = kw_arena_printf(p->arena, "%s/recorded.%s", p->dir, service);
+	struct kw_arena *a = kw_arena_new((size_t)1 << 20);
+	double orders = place_figure(p, "recorded");
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0)
+		die("%s cannot be read", path);
+	const char *file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (file == MAP_FAILED)
+		die("%s cannot be mapped", path);
+	struct usage before = usage_now(p);
+	int64_t began = kw_monotonic_us();
+	for (off_t at = 0; at + (off_t)sizeof(struct recorded) <= st.st_size;) {
+		struct recorded head;
+
+		memcpy(&head, file + at, sizeof(head));
+		at += (off_t)sizeof(head);
+		if (at + (off_t)head.size > st.st_size)
+			break;
+		run(&r, &head, file + at, a);
+		at += (off_t)head.size;
+		kw_arena_reset(a);
+	}
+	double seconds = (double)(kw_monotonic_us() - began) / 1e6;
+	struct usage u = usage_since(p, &before);
+	double us = (u.us[POSTGRES] + u.us[GENERATOR]) / orders;
+	tell("%s, its SQL alone: %.0f orders/s, %.1f us an order (PostgreSQL %.1f); %lld statements",
+		service, orders / seconds, us, u.us[POSTGRES] / orders, (long long)r.statements);
+	if ((double)r.otherwise > OTHERWISE_SHARE * (double)r.statements)
+		die("%lld of %lld statements touched other rows than when they were recorded",
+			(long long)r.otherwise, (long long)r.statements);
+	place_keep(p, kw_arena_printf(p->arena, "us.sql.%s", service), us);
+	for (size_t i = 0; i < r.n_sessions; i++)
+		PQfinish(r.sessions[i].conn);
+	munmap((void *)(uintptr_t)file, (size_t)st.st_size);
+	close(fd);
+	kw_arena_free(a);
+}
