@@ -1,6 +1,7 @@
 /* A service's SQL bare: what record.c wrote down, statement by statement in the order of the
  * answers, each session as a session, on a copy of the database as it was before. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,17 @@
 
 #define SESSIONS_MAX 64
 #define ARGS_MAX 64
+/* A statement that waits for another session's lock is left alone: its answer was read before that
+ * session's COMMIT was, which comes next. */
+#define PATIENCE_MS 50
+#define HANGS_MS 30000
 #define OTHERWISE_SHARE 0.01 /* of the statements may touch another number of rows */
 
 struct session {
 	uint32_t id;
 	PGconn *conn;
+	bool waits;           /* a statement has no answer yet */
+	struct recorded head; /* that one's */
 };
 
 struct replay {
@@ -45,15 +52,50 @@ static PGconn *open_session(const struct replay *r)
 	return conn;
 }
 
-static PGconn *session_of(struct replay *r, uint32_t id)
+static struct session *session_of(struct replay *r, uint32_t id)
 {
 	for (size_t i = 0; i < r->n_sessions; i++)
 		if (r->sessions[i].id == id)
-			return r->sessions[i].conn;
+			return &r->sessions[i];
 	if (r->n_sessions == SESSIONS_MAX)
 		die("more than %d sessions were recorded", SESSIONS_MAX);
-	r->sessions[r->n_sessions++] = (struct session) { id, open_session(r) };
-	return r->sessions[r->n_sessions - 1].conn;
+	struct session *session = &r->sessions[r->n_sessions++];
+	*session = (struct session) { .id = id, .conn = open_session(r) };
+	return session;
+}
+
+/* false: there is no answer within wait_ms. */
+static bool finish(struct replay *r, struct session *session, int wait_ms)
+{
+	if (!session->waits)
+		return true;
+	while (PQisBusy(session->conn)) {
+		struct pollfd fd = { .fd = PQsocket(session->conn), .events = POLLIN };
+
+		if (poll(&fd, 1, wait_ms) == 0)
+			return false;
+		if (!PQconsumeInput(session->conn))
+			die("%s: %s", r->schema, PQerrorMessage(session->conn));
+	}
+	for (PGresult *result; (result = PQgetResult(session->conn)) != NULL; PQclear(result)) {
+		ExecStatusType status = PQresultStatus(result);
+		bool rows = status == PGRES_TUPLES_OK;
+
+		if (!rows && status != PGRES_COMMAND_OK && !session->head.failed)
+			die("%s: %s", r->schema, PQerrorMessage(session->conn));
+		uint32_t n = rows ? (uint32_t)PQntuples(result)
+				  : (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
+		r->otherwise += n != session->head.rows;
+	}
+	session->waits = false;
+	r->statements++;
+	return true;
+}
+
+static void need_finish(struct replay *r, struct session *session)
+{
+	if (!finish(r, session, HANGS_MS))
+		die("%s: a statement has no answer after %d s", r->schema, HANGS_MS / 1000);
 }
 
 /* The next text of the record, NUL-terminated in the arena where it must be. */
@@ -77,18 +119,18 @@ static const char *take_text(const char **at, struct kw_arena *a)
 
 static void run(struct replay *r, const struct recorded *head, const char *at, struct kw_arena *a)
 {
-	PGconn *conn = session_of(r, head->session);
+	struct session *session = session_of(r, head->session);
 	const char *values[ARGS_MAX];
-	int lengths[ARGS_MAX], formats[ARGS_MAX];
-	PGresult *result;
+	int lengths[ARGS_MAX], formats[ARGS_MAX], sent;
 
+	need_finish(r, session);
 	const char *first = take_text(&at, a);
 	if (head->n_args > ARGS_MAX)
 		die("a statement with %u arguments", head->n_args);
 	if (head->kind == RECORD_QUERY) {
-		result = PQexec(conn, first);
+		sent = PQsendQuery(session->conn, first);
 	} else if (head->kind == RECORD_PREPARE) {
-		result = PQprepare(conn, first, take_text(&at, a), 0, NULL);
+		sent = PQsendPrepare(session->conn, first, take_text(&at, a), 0, NULL);
 	} else {
 		for (uint32_t i = 0; i < head->n_args; i++) {
 			uint32_t n;
@@ -96,18 +138,14 @@ static void run(struct replay *r, const struct recorded *head, const char *at, s
 			lengths[i] = values[i] ? (int)n : 0;
 			formats[i] = 1;
 		}
-		result =
-			PQexecPrepared(conn, first, (int)head->n_args, values, lengths, formats, 1);
+		sent = PQsendQueryPrepared(
+			session->conn, first, (int)head->n_args, values, lengths, formats, 1);
 	}
-	ExecStatusType status = PQresultStatus(result);
-	uint32_t rows = status == PGRES_TUPLES_OK
-				? (uint32_t)PQntuples(result)
-				: (uint32_t)strtoul(PQcmdTuples(result), NULL, 10);
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && !head->failed)
-		die("%s: %s", r->schema, PQerrorMessage(conn));
-	PQclear(result);
-	r->statements++;
-	r->otherwise += rows != head->rows;
+	if (!sent)
+		die("%s: %s", r->schema, PQerrorMessage(session->conn));
+	session->waits = true;
+	session->head = *head;
+	(void)finish(r, session, PATIENCE_MS);
 }
 
 void run_replay(struct place *p, const char *service, const char *schema, const char *dsn)
@@ -137,6 +175,8 @@ void run_replay(struct place *p, const char *service, const char *schema, const 
 		at += (off_t)head.size;
 		kw_arena_reset(a);
 	}
+	for (size_t i = 0; i < r.n_sessions; i++)
+		need_finish(&r, &r.sessions[i]);
 	double seconds = (double)(kw_monotonic_us() - began) / 1e6;
 	struct usage u = usage_since(p, &before);
 	double us = (u.us[POSTGRES] + u.us[GENERATOR]) / orders;
