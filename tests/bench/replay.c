@@ -17,10 +17,12 @@
 
 #define SESSIONS_MAX 64
 #define ARGS_MAX 64
-/* A statement that waits for another session's lock is left alone: its answer was read before that
- * session's COMMIT was, which comes next. */
+/* A statement that waits for another session's lock is left alone, and what follows it in its
+ * session is put off: its answer was read before that of the other session's COMMIT was. */
 #define PATIENCE_MS 50
+#define NEXT_LOOK_MS 5
 #define HANGS_MS 30000
+#define PUT_OFF_MAX 1000
 #define OTHERWISE_SHARE 0.01 /* of the statements may touch another number of rows */
 
 struct session {
@@ -28,6 +30,8 @@ struct session {
 	PGconn *conn;
 	bool waits;           /* a statement has no answer yet */
 	struct recorded head; /* that one's */
+	const char *put_off[PUT_OFF_MAX];
+	size_t n_put_off;
 };
 
 struct replay {
@@ -35,6 +39,8 @@ struct replay {
 	struct session sessions[SESSIONS_MAX];
 	size_t n_sessions;
 	int64_t statements, otherwise;
+	bool any_put_off;
+	struct kw_arena *arena;
 };
 
 static PGconn *open_session(const struct replay *r)
@@ -92,12 +98,6 @@ static bool finish(struct replay *r, struct session *session, int wait_ms)
 	return true;
 }
 
-static void need_finish(struct replay *r, struct session *session)
-{
-	if (!finish(r, session, HANGS_MS))
-		die("%s: a statement has no answer after %d s", r->schema, HANGS_MS / 1000);
-}
-
 /* The next text of the record, NUL-terminated in the arena where it must be. */
 static const char *take(const char **at, uint32_t *ret_n)
 {
@@ -117,20 +117,23 @@ static const char *take_text(const char **at, struct kw_arena *a)
 	return kw_arena_strn(a, value, n);
 }
 
-static void run(struct replay *r, const struct recorded *head, const char *at, struct kw_arena *a)
+/* at: the head of a record */
+static void send(struct replay *r, struct session *session, const char *at)
 {
-	struct session *session = session_of(r, head->session);
 	const char *values[ARGS_MAX];
 	int lengths[ARGS_MAX], formats[ARGS_MAX], sent;
+	struct recorded *head = &session->head;
 
-	need_finish(r, session);
-	const char *first = take_text(&at, a);
+	memcpy(head, at, sizeof(*head));
+	at += sizeof(*head);
+	kw_arena_reset(r->arena);
+	const char *first = take_text(&at, r->arena);
 	if (head->n_args > ARGS_MAX)
 		die("a statement with %u arguments", head->n_args);
 	if (head->kind == RECORD_QUERY) {
 		sent = PQsendQuery(session->conn, first);
 	} else if (head->kind == RECORD_PREPARE) {
-		sent = PQsendPrepare(session->conn, first, take_text(&at, a), 0, NULL);
+		sent = PQsendPrepare(session->conn, first, take_text(&at, r->arena), 0, NULL);
 	} else {
 		for (uint32_t i = 0; i < head->n_args; i++) {
 			uint32_t n;
@@ -144,15 +147,65 @@ static void run(struct replay *r, const struct recorded *head, const char *at, s
 	if (!sent)
 		die("%s: %s", r->schema, PQerrorMessage(session->conn));
 	session->waits = true;
-	session->head = *head;
-	(void)finish(r, session, PATIENCE_MS);
+}
+
+/* What was put off, as far as its sessions have answered; true: something is put off still. */
+static bool catch_up(struct replay *r, int wait_ms)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < r->n_sessions; i++) {
+		struct session *session = &r->sessions[i];
+		size_t k = 0;
+
+		while (finish(r, session, wait_ms) && k < session->n_put_off)
+			send(r, session, session->put_off[k++]);
+		session->n_put_off -= k;
+		memmove(session->put_off, session->put_off + k,
+			session->n_put_off * sizeof(*session->put_off));
+		more |= session->n_put_off > 0 || session->waits;
+	}
+	return more;
+}
+
+static void run(struct replay *r, const char *at)
+{
+	struct recorded head;
+
+	memcpy(&head, at, sizeof(head));
+	struct session *session = session_of(r, head.session);
+	if (r->any_put_off)
+		r->any_put_off = catch_up(r, NEXT_LOOK_MS);
+	if (session->n_put_off == 0 && finish(r, session, PATIENCE_MS)) {
+		send(r, session, at);
+		if (!finish(r, session, PATIENCE_MS))
+			r->any_put_off = true;
+		return;
+	}
+	if (session->n_put_off == PUT_OFF_MAX)
+		die("%s: a statement has no answer", r->schema);
+	session->put_off[session->n_put_off++] = at;
+	r->any_put_off = true;
+}
+
+static void end(struct replay *r)
+{
+	int64_t until = kw_monotonic_us() + HANGS_MS * 1000LL;
+
+	while (catch_up(r, PATIENCE_MS))
+		if (kw_monotonic_us() > until)
+			die("%s: a statement has no answer after %d s", r->schema, HANGS_MS / 1000);
+	for (size_t i = 0; i < r->n_sessions; i++)
+		PQfinish(r->sessions[i].conn);
 }
 
 void run_replay(struct place *p, const char *service, const char *schema, const char *dsn)
 {
-	struct replay r = { .dsn = dsn, .schema = schema };
+	static struct replay r;
+
+	r = (struct replay) { .dsn = dsn, .schema = schema };
 	char *path = kw_arena_printf(p->arena, "%s/recorded.%s", p->dir, service);
-	struct kw_arena *a = kw_arena_new((size_t)1 << 20);
+	r.arena = kw_arena_new((size_t)1 << 20);
 	double orders = place_figure(p, "recorded");
 	struct stat st;
 	int fd = open(path, O_RDONLY);
@@ -168,15 +221,12 @@ void run_replay(struct place *p, const char *service, const char *schema, const 
 		struct recorded head;
 
 		memcpy(&head, file + at, sizeof(head));
-		at += (off_t)sizeof(head);
-		if (at + (off_t)head.size > st.st_size)
+		if (at + (off_t)(sizeof(head) + head.size) > st.st_size)
 			break;
-		run(&r, &head, file + at, a);
-		at += (off_t)head.size;
-		kw_arena_reset(a);
+		run(&r, file + at);
+		at += (off_t)(sizeof(head) + head.size);
 	}
-	for (size_t i = 0; i < r.n_sessions; i++)
-		need_finish(&r, &r.sessions[i]);
+	end(&r);
 	double seconds = (double)(kw_monotonic_us() - began) / 1e6;
 	struct usage u = usage_since(p, &before);
 	double us = (u.us[POSTGRES] + u.us[GENERATOR]) / orders;
@@ -186,9 +236,7 @@ void run_replay(struct place *p, const char *service, const char *schema, const 
 		die("%lld of %lld statements touched other rows than when they were recorded",
 			(long long)r.otherwise, (long long)r.statements);
 	place_keep(p, kw_arena_printf(p->arena, "us.sql.%s", service), us);
-	for (size_t i = 0; i < r.n_sessions; i++)
-		PQfinish(r.sessions[i].conn);
 	munmap((void *)(uintptr_t)file, (size_t)st.st_size);
 	close(fd);
-	kw_arena_free(a);
+	kw_arena_free(r.arena);
 }
