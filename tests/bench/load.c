@@ -17,6 +17,8 @@
 #define ANSWER_MAX 4096
 #define EVENTS 256
 #define STILL_US (60 * KW_US_PER_S)
+#define AGAIN_MAX 100000
+#define AGAIN_US (KW_US_PER_S / 2)
 
 enum { ORDER, EVENT, KINDS };
 
@@ -33,6 +35,9 @@ struct lane {
 	struct connection *connections, **idle;
 	size_t n, n_idle;
 	int64_t next; /* number */
+	/* refused ones, which are sent again, as senders do */
+	int64_t again[AGAIN_MAX];
+	size_t n_again;
 };
 
 struct load {
@@ -45,7 +50,7 @@ struct load {
 	int64_t *due_us;    /* of an order */
 	int64_t *accept_us; /* from due to 202 */
 	int64_t n_accept;
-	int64_t now_s;
+	int64_t now_s, again_us; /* when refused ones are sent again */
 };
 
 static int connect_to(const char *url)
@@ -162,6 +167,7 @@ static size_t answer_size(struct connection *c)
 
 static void receive(struct load *l, struct connection *c, int64_t now)
 {
+	struct lane *lane = &l->lanes[c->kind];
 	ssize_t n = recv(c->fd, c->in + c->n_in, sizeof(c->in) - 1 - c->n_in, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -177,21 +183,28 @@ static void receive(struct load *l, struct connection *c, int64_t now)
 	if (strncmp(c->in, "HTTP/1.1 202 ", 13) == 0) {
 		if (c->kind == ORDER)
 			l->accept_us[l->n_accept++] = now - l->due_us[c->number];
-	} else if (l->refused++ == 0) {
-		tell("refused: %.200s", c->in);
+	} else {
+		if (lane->n_again == AGAIN_MAX || (strncmp(c->in, "HTTP/1.1 503 ", 13) != 0 &&
+							  strncmp(c->in, "HTTP/1.1 429 ", 13) != 0))
+			die("refused: %.300s", c->in);
+		l->refused++;
+		lane->again[lane->n_again++] = c->number;
+		l->again_us = now + AGAIN_US;
 	}
 	c->busy = false;
 	l->busy--;
-	l->lanes[c->kind].idle[l->lanes[c->kind].n_idle++] = c;
+	lane->idle[lane->n_idle++] = c;
 }
 
 /* ---- the loop ---- */
 
-static void send_released(struct load *l)
+static void send_released(struct load *l, int64_t now)
 {
 	for (int k = 0; k < KINDS; k++) {
 		struct lane *lane = &l->lanes[k];
 
+		while (lane->n_idle > 0 && lane->n_again > 0 && now >= l->again_us)
+			start(l, lane->idle[--lane->n_idle], lane->again[--lane->n_again]);
 		while (lane->n_idle > 0 && lane->next < l->released)
 			start(l, lane->idle[--lane->n_idle], lane->next++);
 	}
@@ -229,6 +242,15 @@ static void serve(struct load *l, int wait_ms)
 		receive(l, events[i].data.ptr, now);
 }
 
+/* Is there a request that has no answer, or was not sent? */
+static bool is_open(const struct load *l)
+{
+	for (int k = 0; k < KINDS; k++)
+		if (l->lanes[k].next < l->released || l->lanes[k].n_again > 0)
+			return true;
+	return l->busy > 0;
+}
+
 struct load_result load_run(struct load *l, const struct load_plan *plan)
 {
 	int64_t began = kw_monotonic_us(), first = l->released, looked = began, now = began;
@@ -239,7 +261,7 @@ struct load_result load_run(struct load *l, const struct load_plan *plan)
 	while (go_on) {
 		l->now_s = time(NULL);
 		release(l, plan, first, began, now);
-		send_released(l);
+		send_released(l, now);
 		serve(l, 1);
 		now = kw_monotonic_us();
 		if (plan->look && now - looked >= KW_US_PER_S) {
@@ -251,9 +273,8 @@ struct load_result load_run(struct load *l, const struct load_plan *plan)
 		if (plan->orders > 0 && l->released - first >= plan->orders)
 			go_on = false;
 	}
-	while (l->busy > 0 || l->lanes[ORDER].next < l->released ||
-		l->lanes[EVENT].next < l->released) {
-		send_released(l);
+	while (is_open(l)) {
+		send_released(l, kw_monotonic_us());
 		serve(l, 1);
 		if (kw_monotonic_us() - now > STILL_US)
 			die("%lld requests have no answer after 60 s", (long long)l->busy);

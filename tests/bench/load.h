@@ -27,7 +27,7 @@ struct load_plan {
 
 struct load_result {
 	int64_t first, n; /* the orders: numbers first … first + n - 1 */
-	int64_t refused;  /* answers other than 202, both kinds */
+	int64_t refused;  /* 503 and 429, both kinds; sent again until they are taken */
 	double seconds;
 	struct spread accept_ms; /* of order webhooks: from due to 202 */
 };
