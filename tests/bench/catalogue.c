@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "bench.h"
+#include "core/clock.h"
 #include "http/client.h"
 
 #define DEADLINE_MS 60000
 #define ANSWER_MAX 65536
+#define TRIES 20
 
 static void put(struct place *p, struct kw_call *call, const char *path, const char *body)
 {
@@ -55,6 +57,22 @@ static void put_listing(struct place *p, struct kw_call *call, int i)
 			i, i, i / SKUS_A_MAKER, i / SKUS_A_MAKER % HUBS, i));
 }
 
+/* Those that are to be sent again come first; returns how many. */
+static int keep_refused(struct kw_call *calls, int n)
+{
+	int left = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (calls[i].rc == KW_OK && calls[i].status == 202)
+			continue;
+		if (calls[i].rc == KW_OK && calls[i].status != 503 && calls[i].status != 429)
+			die("PUT %s: status %d: %.*s", calls[i].url, calls[i].status,
+				(int)calls[i].answer.n, (const char *)calls[i].answer.p);
+		calls[left++] = calls[i];
+	}
+	return left;
+}
+
 /* What a round speaks of was in an earlier one. */
 static void send(struct place *p, int n, void (*one)(struct place *, struct kw_call *, int))
 {
@@ -63,11 +81,14 @@ static void send(struct place *p, int n, void (*one)(struct place *, struct kw_c
 
 	for (int i = 0; i < n; i++)
 		one(p, &calls[i], i);
-	kw_client_run(client, p->arena, calls, (size_t)n, DEADLINE_MS, ANSWER_MAX);
-	for (int i = 0; i < n; i++)
-		if (calls[i].rc != KW_OK || calls[i].status != 202)
-			die("PUT %s: status %d: %.*s", calls[i].url, calls[i].status,
-				(int)calls[i].answer.n, (const char *)calls[i].answer.p);
+	for (int left = n, try = 0; left > 0; try++) {
+		kw_client_run(client, p->arena, calls, (size_t)left, DEADLINE_MS, ANSWER_MAX);
+		left = keep_refused(calls, left);
+		if (left > 0 && try == TRIES)
+			die("PUT %s: status %d", calls[0].url, calls[0].status);
+		if (left > 0)
+			pause_us(KW_US_PER_S / 2);
+	}
 	kw_client_free(client);
 }
 
