@@ -34,6 +34,7 @@ struct connection {
 struct lane {
 	struct connection *connections, **idle;
 	size_t n, n_idle;
+	const char *url;
 	int64_t next; /* number */
 	/* refused ones, which are sent again, as senders do */
 	int64_t again[AGAIN_MAX];
@@ -70,21 +71,28 @@ static int connect_to(const char *url)
 	return fd;
 }
 
+static void connect_again(struct load *l, struct connection *c)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+
+	c->fd = connect_to(l->lanes[c->kind].url);
+	kw_assert(epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0);
+}
+
 static void open_lane(struct load *l, int kind, const char *url, int connections)
 {
 	struct lane *lane = &l->lanes[kind];
 
+	lane->url = url;
 	lane->n = (size_t)connections;
 	lane->connections = calloc(lane->n, sizeof(*lane->connections));
 	lane->idle = calloc(lane->n, sizeof(struct connection *));
 	kw_assert(lane->connections && lane->idle);
 	for (size_t i = 0; i < lane->n; i++) {
 		struct connection *c = &lane->connections[i];
-		struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
 
-		c->fd = connect_to(url);
 		c->kind = kind;
-		kw_assert(epoll_ctl(l->poll_fd, EPOLL_CTL_ADD, c->fd, &event) == 0);
+		connect_again(l, c);
 		lane->idle[lane->n_idle++] = c;
 	}
 }
@@ -172,8 +180,17 @@ static void receive(struct load *l, struct connection *c, int64_t now)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || !c->busy)
-		die("a connection was closed by the edge");
+	if (n <= 0) {
+		/* idle for too long; what was just sent was not taken */
+		close(c->fd);
+		connect_again(l, c);
+		c->sent = c->n_in = 0;
+		if (c->busy)
+			flush(c);
+		return;
+	}
+	if (!c->busy)
+		die("an answer that nobody asked for");
 	c->n_in += (size_t)n;
 	if (answer_size(c) == 0) {
 		if (c->n_in == sizeof(c->in) - 1)

@@ -138,9 +138,11 @@ static struct held hold(struct place *p, struct load *l, struct booked *b, doubl
 	h.counts = (struct counts) { now.read - then.read, now.skipped - then.skipped,
 		now.published - then.published };
 	h.flat = r.refused == 0 && figures_flat(w.seconds, w.backlog, w.n, rate, &h.growth);
-	tell("%.0f orders/s for %d s: the backlog %s (%+.0f a second, %.0f at the end)%s", rate,
-		HOLD_S, h.flat ? "is flat" : "grows", h.growth, w.backlog[w.n - 1],
-		r.refused ? ", requests were refused" : "");
+	tell("%.0f orders/s for %d s: the backlog %s (%+.0f a second, %.0f at the end)%s; %.0f us of "
+	     "CPU an order, %.2f cores",
+		rate, HOLD_S, h.flat ? "is flat" : "grows", h.growth, w.backlog[w.n - 1],
+		r.refused ? ", requests were refused" : "", usage_sum(&h.usage) / h.orders,
+		usage_sum(&h.usage) / 1e6 / HOLD_S);
 	for (int i = ROUTING; i <= DISPATCH; i++)
 		place_keep(p, kw_arena_printf(p->arena, "resident.%s", program_names[i]),
 			resident_mb(p, i));
