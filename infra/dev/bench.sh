@@ -2,11 +2,12 @@
 # The benchmark: one replica of each service on Apache Kafka, in a run of its own that is thrown away. What sends and
 # measures is tests/bench; here its steps are put in order. Needs trial.sh.
 
-RECORDED=20000 # orders whose statements are written down
+RECORDED=20000  # orders whose statements are written down
 ACCEPTED=100000 # orders by which the edges alone are measured
 
 bench_end() {
 	local code=$?
+	trap '' INT TERM
 	[ "$code" -eq 0 ] || { keep_logs bench && say "logs: $LOCAL/logs/bench"; }
 	stop_run || true
 	throw_away
@@ -29,8 +30,8 @@ stop_services() { in_parallel stop_program "${SERVICES[@]}"; }
 bench_partners() {
 	jq '(.couriers[] | select(.name == "courier-a") | .batch_max) = 100 | .couriers |= map(select(.name == "courier-a"))' \
 		"$DEV/partners.json" >"$RUN/partners.json"
-	SIMULATORS=(courier-a)
-	COURIERS_TELL=
+	# shellcheck disable=SC2034  # run.sh reads them
+	SIMULATORS=(courier-a) COURIERS_TELL=
 }
 
 # A sample of the path on a fresh database, with every statement that the services make written down; the copy is the

@@ -36,6 +36,7 @@ trap_throw_away() {
 
 demo_end() {
 	local code=$?
+	trap '' INT TERM
 	[ "$code" -eq 0 ] || { keep_logs demo && say "logs: $LOCAL/logs/demo"; }
 	stop_run || true
 	throw_away
