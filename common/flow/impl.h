@@ -88,6 +88,7 @@ struct kw_runner {
 	size_t n_parts;
 	bool pending; /* assigned by the group, offsets not loaded yet */
 	kw_time refused_since;
+	int64_t rest_until_us;
 	struct kw_batch_impl impl;
 	struct kw_part *gap; /* set by a batch that met one: go back before the next */
 	int64_t gap_offset;

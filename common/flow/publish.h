@@ -26,9 +26,11 @@ struct kw_publisher {
 	struct kw_pub_part *parts;
 	int n_parts;
 	int64_t token; /* 0: not the leader */
-	int64_t renewed_us, tried_us, saved_us, counted_us, kept_us;
+	int64_t renewed_us, tried_us, saved_us, counted_us, kept_us, read_us;
 	unsigned sessions; /* of pg at the last walk */
 	bool walk_needed;
+	bool called; /* nudged since the journal was last read */
+	bool more;   /* the last read did not come to the journal's end */
 	int64_t in_flight;
 	pthread_mutex_t lock; /* of nudged */
 	pthread_cond_t wake;

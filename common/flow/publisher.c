@@ -15,7 +15,8 @@
 #define TRY_US (KW_US_PER_S / 2)
 #define SAVE_US (KW_US_PER_S / 10)
 #define KEEP_US (60 * KW_US_PER_S)
-#define IDLE_MS 10
+#define IDLE_MS 10     /* other replicas write the journal too, and nudge nobody here */
+#define GATHER_US 5000 /* what is committed within this time is sent together */
 #define READ_PER_PART 500
 #define IN_FLIGHT_MAX 20000
 
@@ -199,6 +200,7 @@ static enum kw_rc walk(struct kw_publisher *p, struct kw_err *err)
 	KW_TRY(kw_publisher_walk(p, err));
 	p->sessions = kw_pg_sessions(p->pg);
 	p->walk_needed = false;
+	p->more = true;
 	p->blocked = NULL;
 	atomic_fetch_add_explicit(&p->walks, 1, memory_order_relaxed);
 	return kw_publisher_save(p, err);
@@ -232,6 +234,24 @@ static enum kw_rc send_event(struct kw_publisher *p, const struct event *event, 
 	return KW_OK;
 }
 
+/* Was the publisher nudged since it last read the journal? */
+static bool called(struct kw_publisher *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->called |= p->nudged;
+	p->nudged = false;
+	pthread_mutex_unlock(&p->lock);
+	return p->called;
+}
+
+/* A read costs PostgreSQL as much for one event as for many. */
+static bool read_due(struct kw_publisher *p)
+{
+	int64_t since_us = kw_monotonic_us() - p->read_us;
+
+	return p->more || since_us >= IDLE_MS * 1000LL || (since_us >= GATHER_US && called(p));
+}
+
 /* NOTHING: the journal holds nothing that was not sent. */
 static enum kw_rc send_journal(struct kw_publisher *p, struct kw_err *err)
 {
@@ -240,12 +260,15 @@ static enum kw_rc send_journal(struct kw_publisher *p, struct kw_err *err)
 	struct event *events;
 	size_t n;
 
+	p->read_us = kw_monotonic_us();
+	p->called = false;
 	for (int i = 0; i < p->n_parts; i++)
 		after[i] = (struct after) { i, p->parts[i].sent };
 	kw_args_rows(&args, after_cols, after, (size_t)p->n_parts, sizeof(*after));
 	kw_args_i64(&args, READ_PER_PART);
 	KW_TRY(kw_pg_fetch(
 		p->pg, &stmts[READ_JOURNAL], &args, event_cols, sizeof(*events), &events, &n, err));
+	p->more = n >= READ_PER_PART;
 	for (size_t i = 0; i < n; i++) {
 		enum kw_rc rc = send_event(p, &events[i], err);
 		if (rc == KW_RETRY)
@@ -293,7 +316,7 @@ static enum kw_rc round_once(struct kw_publisher *p, struct kw_err *err)
 		p->walk_needed = true;
 	if (p->walk_needed)
 		KW_TRY(walk(p, err));
-	if (p->in_flight < IN_FLIGHT_MAX) {
+	if (p->in_flight < IN_FLIGHT_MAX && read_due(p)) {
 		sent = send_journal(p, err);
 		if (sent != KW_OK && sent != KW_NOTHING)
 			return sent;
@@ -314,8 +337,18 @@ static void wait_for_work(struct kw_publisher *p, int wait_ms)
 	pthread_mutex_lock(&p->lock);
 	if (!p->nudged)
 		pthread_cond_timedwait(&p->wake, &p->lock, &until);
+	p->called |= p->nudged;
 	p->nudged = false;
 	pthread_mutex_unlock(&p->lock);
+}
+
+static void gather(const struct kw_publisher *p)
+{
+	int64_t left_us = p->read_us + GATHER_US - kw_monotonic_us();
+	struct timespec ts = { 0, left_us * 1000 };
+
+	if (p->called && left_us > 0)
+		nanosleep(&ts, NULL);
 }
 
 void kw_publisher_nudge(struct kw_publisher *p)
@@ -359,6 +392,7 @@ enum kw_rc kw_publisher_run(struct kw_publisher *p, bool once, struct kw_err *er
 			if (once && p->token != 0)
 				break;
 			wait_for_work(p, IDLE_MS);
+			gather(p);
 		} else if (rc != KW_OK) {
 			KW_TRY(recover(p, rc, &said_us, err));
 		}

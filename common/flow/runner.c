@@ -10,6 +10,8 @@
 #include "core/log.h"
 
 #define POLL_MS 100
+#define REST_SHARE 3
+#define REST_MAX_US 40000
 #define BACKOFF_MIN_MS 20
 #define BACKOFF_MAX_MS 1000
 
@@ -111,6 +113,26 @@ static enum kw_rc recover(
 	return KW_OK;
 }
 
+/* A batch that was not full is followed by a rest in proportion to its work: what comes meanwhile
+ * is one batch. So a transaction, its statements and the requests behind it are shared by more
+ * messages the more there is to do, and a message that comes alone waits for nothing. */
+static void rest(struct kw_runner *r)
+{
+	int64_t left_us = r->rest_until_us - kw_monotonic_us();
+	struct timespec ts = { 0, left_us * 1000 };
+
+	if (left_us > 0)
+		nanosleep(&ts, NULL);
+}
+
+static void plan_rest(struct kw_runner *r, size_t n, int64_t began_us)
+{
+	int64_t now = kw_monotonic_us(), rest_us = REST_SHARE * (now - began_us);
+
+	r->rest_until_us =
+		n < r->config.batch_max ? now + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US) : 0;
+}
+
 static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw_err *err)
 {
 	const struct kw_message *ms;
@@ -122,13 +144,16 @@ static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw
 		r->pending = true;
 	if (r->pending)
 		KW_TRY(kw_reload(r, err));
+	rest(r);
 	rc = kw_consumer_poll(r->consumer, POLL_MS, r->config.batch_max, KW_BATCH_BYTES_MAX, &ms,
 		&n, &fault, err);
 	if (rc == KW_NOTHING) {
 		*ret_done = once && drained(r);
 		rc = KW_OK;
 	} else if (rc == KW_OK && !r->pending) {
+		int64_t began_us = kw_monotonic_us();
 		rc = kw_batch_process(r, ms, n, err);
+		plan_rest(r, n, began_us);
 	}
 	if (rc == KW_OK && r->n_parts > 0 && !r->pending && !unverified(r))
 		atomic_store(&r->ready, true);
