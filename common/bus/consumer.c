@@ -10,7 +10,8 @@
 
 #define SESSION_MS 10000
 #define QUEUED_KB 16384
-#define FETCH_BYTES_MIN 16384
+#define FETCH_BYTES_MIN 65536
+#define FETCH_WAIT_MS 25
 #define FETCH_BYTES_MAX (4 * 1024 * 1024)
 #define ROUND_MAX 10000 /* messages of one poll */
 #define STUCK_MS 60000  /* a member that does not poll holds up a rebalance no longer than this */
@@ -151,7 +152,7 @@ static rd_kafka_conf_t *settings(struct kw_consumer *c)
 	kw_conf_set_int(conf, "fetch.max.bytes", FETCH_BYTES_MAX);
 	kw_conf_set_int(conf, "fetch.message.max.bytes", FETCH_BYTES_MAX / 4);
 	/* records that trickle in are fetched together, at the latest after this wait */
-	kw_conf_set_int(conf, "fetch.wait.max.ms", 10);
+	kw_conf_set_int(conf, "fetch.wait.max.ms", FETCH_WAIT_MS);
 	kw_conf_set_int(conf, "fetch.min.bytes", FETCH_BYTES_MIN);
 	kw_conf_set_int(conf, "fetch.error.backoff.ms", 50);
 	kw_conf_try(conf, "fetch.queue.backoff.ms", "50");

@@ -2,7 +2,7 @@
  * from that thread. Assignments happen inside kw_consumer_poll, through the callbacks. Never seeks:
  * assigns at offsets. Settings that matter: enable.auto.commit=false, auto.offset.reset=error,
  * partition.assignment.strategy=range, max.poll.interval.ms 60 s (own watchdog by the caller),
- * queued.max.messages.kbytes bounded, fetch.wait.max.ms 10. */
+ * queued.max.messages.kbytes bounded, fetch.wait.max.ms 25. */
 #ifndef KW_BUS_CONSUMER_H
 #define KW_BUS_CONSUMER_H
 
