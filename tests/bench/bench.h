@@ -9,6 +9,8 @@
 void run_catalogue(struct place *p);
 /* n orders through the whole path, as fast as they come out; returns when all are booked. */
 void run_warm(struct place *p, int64_t n);
+/* One rate for half a minute, and what it takes. */
+void run_hold(struct place *p, double rate);
 /* The highest sustained rate, then the latencies at half of it. */
 void run_path(struct place *p);
 

@@ -8,7 +8,7 @@
 #include "core/log.h"
 
 static const char usage[] =
-	"usage: karwan-bench catalogue | warm N | path | accept N | read | publish | book |\n"
+	"usage: karwan-bench catalogue | warm N | hold RATE | path | accept N | read | publish | book |\n"
 	"                    replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
 
 static int64_t number(const char *text)
@@ -33,6 +33,8 @@ int main(int argc, char **argv)
 		run_catalogue(&p);
 	else if (strcmp(verb, "warm") == 0)
 		run_warm(&p, number(words[0]));
+	else if (strcmp(verb, "hold") == 0)
+		run_hold(&p, (double)number(words[0]));
 	else if (strcmp(verb, "path") == 0)
 		run_path(&p);
 	else if (strcmp(verb, "accept") == 0)

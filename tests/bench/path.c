@@ -109,6 +109,12 @@ static double seek(struct load *l, struct booked *b)
 	return rate;
 }
 
+static void tell_usage(const struct usage *u, double orders)
+{
+	for (int i = 0; i < PROGRAMS; i++)
+		tell("  %-24s %6.1f us", program_names[i], u->us[i] / orders);
+}
+
 struct held {
 	double rate, growth;
 	bool flat;
@@ -143,6 +149,7 @@ static struct held hold(struct place *p, struct load *l, struct booked *b, doubl
 		rate, HOLD_S, h.flat ? "is flat" : "grows", h.growth, w.backlog[w.n - 1],
 		r.refused ? ", requests were refused" : "", usage_sum(&h.usage) / h.orders,
 		usage_sum(&h.usage) / 1e6 / HOLD_S);
+	tell_usage(&h.usage, h.orders);
 	for (int i = ROUTING; i <= DISPATCH; i++)
 		place_keep(p, kw_arena_printf(p->arena, "resident.%s", program_names[i]),
 			resident_mb(p, i));
@@ -227,6 +234,18 @@ void run_path(struct place *p)
 	booked_stop(b);
 }
 
+void run_hold(struct place *p, double rate)
+{
+	char tag[TAG_LENGTH + 1];
+
+	make_tag(tag);
+	struct booked *b = booked_start(p, tag);
+	struct load *l = load_new(p, b, tag, CONNECTIONS);
+	(void)hold(p, l, b, rate);
+	load_free(l);
+	booked_stop(b);
+}
+
 void run_warm(struct place *p, int64_t n)
 {
 	char tag[TAG_LENGTH + 1];
@@ -246,8 +265,7 @@ void run_warm(struct place *p, int64_t n)
 	double seconds = (double)(kw_monotonic_us() - began) / 1e6;
 	tell("%lld orders in %.1f s: %.0f orders/s, %.0f us of CPU an order", (long long)n, seconds,
 		(double)n / seconds, usage_sum(&u) / (double)n);
-	for (int i = 0; i < PROGRAMS; i++)
-		tell("  %-24s %6.1f us", program_names[i], u.us[i] / (double)n);
+	tell_usage(&u, (double)n);
 	load_free(l);
 	booked_stop(b);
 }
