@@ -30,14 +30,15 @@ struct kw_adapter {
 };
 
 /* Recurring leased work, or a timer; runs on the job thread with its own connection. NOTHING: again
- * after interval_ms; OK: again at once. RETRY: again with growing pauses. FATAL: the service stops.
- * Others are logged, and it runs again after interval_ms. */
+ * after interval_ms; OK: again after rest_ms. RETRY: again with growing pauses. FATAL: the service
+ * stops. Others are logged, and it runs again after interval_ms. */
 typedef enum kw_rc kw_job_fn(
 	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 struct kw_job {
 	const char *name;
 	kw_job_fn *run;
 	int interval_ms;
+	int rest_ms; /* 0: at once; what comes meanwhile is done together */
 };
 
 struct kw_service {

@@ -220,7 +220,7 @@ static enum kw_rc replay(
 }
 
 /* Every service does what operators ask of its dead letters. */
-static const struct kw_job replay_job = { "replay", replay, 1000 };
+static const struct kw_job replay_job = { "replay", replay, 1000, 0 };
 
 static void jobs_open(struct jobs *jobs, struct kw_svc *svc)
 {
@@ -258,7 +258,7 @@ static enum kw_rc run_job(struct jobs *jobs, struct job_state *state)
 {
 	const struct kw_job *job = state->job;
 	struct kw_err err = { 0 };
-	int64_t pause_ms = 0;
+	int64_t pause_ms = job->rest_ms;
 
 	kw_arena_reset(jobs->arena);
 	enum kw_rc rc = job->run(jobs->svc, jobs->pg, jobs->arena, &err);

@@ -111,10 +111,10 @@ static enum kw_rc match(
 }
 
 static const struct kw_job jobs[] = {
-	{ "book", book, 10 },
-	{ "cancel", call_off, 200 },
-	{ "return", bring_back, 1000 },
-	{ "match", match, 2000 },
+	{ "book", book, 10, 20 },
+	{ "cancel", call_off, 200, 0 },
+	{ "return", bring_back, 1000, 0 },
+	{ "match", match, 2000, 0 },
 	{ 0 },
 };
 

@@ -120,7 +120,7 @@ enum kw_rc on_resolve_requested(struct kw_batch *b, const void *in, size_t n, st
 	struct id_row *orders = kw_new(b->arena, struct id_row, n);
 	struct meeting *meetings = kw_new(b->arena, struct meeting, n);
 	struct exception_now *rows;
-	size_t n_ids, n_orders, n_rows;
+	size_t n_ids, n_orders = 0, n_rows;
 	struct round r;
 
 	for (size_t i = 0; i < n; i++)

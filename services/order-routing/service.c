@@ -6,8 +6,8 @@
 #include "svc/svc.h"
 
 static const struct kw_job jobs[] = {
-	{ "stock", stock_job, 100 },
-	{ "expire", expire_job, 5000 },
+	{ "stock", stock_job, 100, 0 },
+	{ "expire", expire_job, 5000, 0 },
 	{ 0 },
 };
 

@@ -173,7 +173,7 @@ static const struct kw_adapter adapters[] = {
 	{ 0 },
 };
 
-static const struct kw_job jobs[] = { { "errands", run_errands, 20 }, { 0 } };
+static const struct kw_job jobs[] = { { "errands", run_errands, 20, 0 }, { 0 } };
 
 int toy_main(int argc, char **argv)
 {
