@@ -1,5 +1,6 @@
 /* The edge: who asks, messages appended to the in topic, the answer when the broker has
- * acknowledged them. Handlers' threads, and the producer's thread where said. */
+ * acknowledged them. Handlers' threads, the jobs' for what they append, and the producer's thread
+ * where said. */
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,9 +15,17 @@
 #define REPLY_MAX (8 * 1024 * 1024)
 #define SEND_TIMEOUT_MS 5000
 
-/* One request that waits for the broker; in its arena. */
+/* A job that waits for the broker. */
+struct waiting_job {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	bool over;
+};
+
+/* One request that waits for the broker, in its arena; or a job, on its stack. */
 struct waiting {
 	struct kw_deferred *deferred;
+	struct waiting_job *job; /* not NULL: it waits, and no request */
 	struct kw_append as;
 	atomic_size_t left;      /* messages without a report */
 	atomic_int outcome;      /* of the first that is not there for sure, or KW_PERSISTED */
@@ -99,6 +108,13 @@ static void reported(struct waiting *w, enum kw_delivery outcome)
 		atomic_compare_exchange_strong(&w->outcome, &expected, outcome);
 	if (atomic_fetch_sub(&w->left, 1) > 1)
 		return;
+	if (w->job) {
+		pthread_mutex_lock(&w->job->lock);
+		w->job->over = true;
+		pthread_cond_signal(&w->job->ended);
+		pthread_mutex_unlock(&w->job->lock);
+		return;
+	}
 	int worst = atomic_load(&w->outcome);
 	if (worst == KW_PERSISTED) {
 		answer_appended(w);
@@ -152,61 +168,71 @@ static struct kw_uuid message_id(const char *type, const char *key, const struct
 	return kw_uuid_of("message", type, key, hash);
 }
 
-/* A message as the broker takes it, in the request's arena. */
+/* A message as the broker takes it, in the arena of who sends it. */
 struct sendable {
 	struct kw_bytes key, value;
 	struct kw_header headers[KW_HEADERS_MAX];
 	size_t n_headers;
 };
 
-static enum kw_rc make_sendable(struct kw_request *rq, const char *type,
+/* Whose message it is. */
+struct sender {
+	const struct kw_svc *svc;
+	struct kw_arena *arena;
+	kw_time now;
+	struct kw_trace trace;
+};
+
+static enum kw_rc make_sendable(const struct sender *from, const char *type,
 	const struct kw_message_out *m, struct sendable *ret, struct kw_err *err)
 {
-	const struct kw_svc *svc = rq->ctx;
 	KW_CLEANUP(kw_buf_done) struct kw_buf value;
 
 	kw_buf_init(&value, MESSAGE_MAX);
-	kw_json_encode(row_of(svc, type)->fields, m->data, &value);
+	kw_json_encode(row_of(from->svc, type)->fields, m->data, &value);
 	if (value.full)
 		return kw_fail(err, KW_INVALID, "the message would be larger than 1 MiB");
 	struct kw_envelope e = {
 		.id = message_id(type, m->key, &value),
 		.type = type,
-		.source = svc->source,
+		.source = from->svc->source,
 		.subject = m->subject.s,
-		.time = rq->now,
-		.trace = rq->trace,
+		.time = from->now,
+		.trace = from->trace,
 	};
 	ret->key = (struct kw_bytes) { m->key, strlen(m->key) };
-	ret->value = (struct kw_bytes) { kw_arena_copy(rq->arena, value.p, value.n), value.n };
-	ret->n_headers = kw_envelope_headers(&e, rq->arena, ret->headers);
+	ret->value = (struct kw_bytes) { kw_arena_copy(from->arena, value.p, value.n), value.n };
+	ret->n_headers = kw_envelope_headers(&e, from->arena, ret->headers);
 	return KW_OK;
 }
 
-/* With the gate held. After OK the request is put off. */
-static enum kw_rc send_all(struct kw_svc *svc, struct kw_request *rq, const struct sendable *m,
-	size_t n, const struct kw_append *as, struct kw_err *err)
+/* With the gate held; each message gets its report. With the last one the waiting request is gone,
+ * and m with it: none is touched after its turn. */
+static void send_all(struct kw_svc *svc, struct waiting *w, struct kw_arena *a,
+	const struct sendable *m, size_t n, struct kw_err *err)
 {
-	struct waiting *w = kw_new(rq->arena, struct waiting, 1);
-
-	if (svc->closed)
-		return kw_fail(err, KW_RETRY, "leaving");
-	w->as = *as;
-	w->deferred = kw_request_defer(rq);
 	atomic_init(&w->left, n);
 	atomic_init(&w->outcome, KW_PERSISTED);
 	atomic_fetch_add_explicit(&svc->appending, (int)n, memory_order_relaxed);
-	/* with the last report the request is gone, and m with it: none is touched after its turn
-	 */
 	for (size_t i = 0; i < n; i++)
 		if (kw_producer_send(svc->producer, svc->in_topic->name,
 			    kw_partition_of(m[i].key, (int32_t)svc->in_topic->partitions), m[i].key,
 			    m[i].value, m[i].headers, m[i].n_headers, w, err) != KW_OK) {
 			atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
 			kw_health_append("not_sent");
-			w->not_sent = kw_arena_copy(rq->arena, err, sizeof(*err));
+			w->not_sent = kw_arena_copy(a, err, sizeof(*err));
 			reported(w, KW_NOT_PERSISTED);
 		}
+}
+
+/* With the gate held: may something be sent? */
+static enum kw_rc may_send(const struct kw_svc *svc, struct kw_err *err)
+{
+	/* before, a message could go to a partition where nobody looks for its key */
+	if (!atomic_load(&svc->verified))
+		return kw_fail(err, KW_RETRY, "Kafka's topics are not verified yet");
+	if (svc->closed || !svc->producer)
+		return kw_fail(err, KW_RETRY, "leaving");
 	return KW_OK;
 }
 
@@ -215,18 +241,59 @@ static enum kw_rc append(struct kw_request *rq, const char *type,
 	struct kw_err *err)
 {
 	struct kw_svc *svc = rq->ctx;
+	const struct sender from = { svc, rq->arena, rq->now, rq->trace };
 	struct sendable *m = kw_new(rq->arena, struct sendable, n);
+	struct waiting *w = kw_new(rq->arena, struct waiting, 1);
 
 	kw_assert(n > 0);
 	for (size_t i = 0; i < n; i++)
-		KW_TRY(make_sendable(rq, type, &messages[i], &m[i], err));
-	/* before, a message could go to a partition where nobody looks for its key */
-	if (!atomic_load(&svc->verified))
-		return kw_fail(err, KW_RETRY, "Kafka's topics are not verified yet");
+		KW_TRY(make_sendable(&from, type, &messages[i], &m[i], err));
 	pthread_rwlock_rdlock(&svc->gate);
-	enum kw_rc rc = send_all(svc, rq, m, n, as, err);
+	enum kw_rc rc = may_send(svc, err);
+	if (rc == KW_OK) {
+		w->as = *as;
+		w->deferred = kw_request_defer(rq);
+		send_all(svc, w, rq->arena, m, n, err);
+	}
 	pthread_rwlock_unlock(&svc->gate);
 	return rc;
+}
+
+enum kw_rc kw_svc_append_now(struct kw_svc *svc, struct kw_arena *a,
+	const struct kw_job_message *messages, size_t n, struct kw_err *err)
+{
+	struct waiting_job job = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+	struct waiting w = { .job = &job };
+	struct sendable *m = kw_new(a, struct sendable, n);
+
+	if (n == 0)
+		return KW_OK;
+	for (size_t i = 0; i < n; i++) {
+		const struct sender from = { svc, a, kw_now(&kw_clock_system),
+			kw_trace_from(messages[i].trace) };
+		KW_TRY(make_sendable(&from, messages[i].type, &messages[i].out, &m[i], err));
+	}
+	pthread_rwlock_rdlock(&svc->gate);
+	enum kw_rc rc = may_send(svc, err);
+	if (rc == KW_OK)
+		send_all(svc, &w, a, m, n, err);
+	pthread_rwlock_unlock(&svc->gate);
+	if (rc != KW_OK)
+		return rc;
+	pthread_mutex_lock(&job.lock);
+	while (!job.over) /* each message has its report within the producer's time-out */
+		pthread_cond_wait(&job.ended, &job.lock);
+	pthread_mutex_unlock(&job.lock);
+	int worst = atomic_load(&w.outcome);
+	return worst == KW_PERSISTED
+		       ? KW_OK
+		       : kw_fail(err, KW_RETRY, "Kafka did not confirm the message: %s",
+				 outcome_names[worst]);
+}
+
+bool kw_svc_appends(const struct kw_svc *svc)
+{
+	return !svc->once;
 }
 
 enum kw_rc kw_svc_append(struct kw_request *rq, const char *type, const char *key,

@@ -61,8 +61,8 @@ struct kw_svc {
 	/* Threads. */
 	struct kw_consumer_thread consumers[KW_CONSUMERS_MAX];
 	struct kw_publisher *publisher; /* under look */
-	pthread_t publisher_thread, jobs_thread, watch_thread, once_thread;
-	struct kw_client *client; /* jobs thread only */
+	pthread_t publisher_thread, jobs_thread, apart_thread, watch_thread, once_thread;
+	struct kw_client *client; /* one of the jobs' threads */
 	bool client_private;
 	pthread_mutex_t look; /* runners and the publisher: to stop them, look at their figures, or
 				 end them */

@@ -28,6 +28,12 @@ static const struct kw_field channel_fields[] = {
 	COMMON,
 	ADAPTER,
 	KW_STR(struct kw_partner, shop_domain, KW_OPTIONAL, 1, 200),
+	KW_STR(struct kw_partner, app_key, KW_OPTIONAL, 1, 64),
+	KW_STR(struct kw_partner, seller_id, KW_OPTIONAL, 1, 64),
+	KW_STR(struct kw_partner, currency, KW_OPTIONAL, 3, 3),
+	KW_STR(struct kw_partner, url, KW_OPTIONAL, 1, 500),
+	KW_STRS(struct kw_partner, api_secret_files, KW_OPTIONAL, 1, KW_SECRETS_MAX),
+	KW_I64(struct kw_partner, poll_s, KW_OPTIONAL, 1, 86400),
 	KW_I64(struct kw_partner, fee_bps, KW_REQUIRED, 0, 10000),
 	KW_I64(struct kw_partner, park_days, KW_REQUIRED, 1, 365),
 	KW_END,
@@ -71,10 +77,12 @@ struct check {
 	struct kw_arena *arena;
 	struct kw_err *err;
 	enum kw_rc rc;
+	bool allow_private_urls;
 };
 
 static struct kind kind_of(const struct kw_partners *p, enum kw_partner_kind kind);
 static void check_partner(struct check *c, const struct kind *kind, size_t i);
+static void check_channel(struct check *c, const char *at, const struct kw_partner *partner);
 static void check_secrets(struct check *c, const char *at, struct kw_partner *partner);
 static void complain(struct check *c, const char *pointer, const char *reason);
 
@@ -92,6 +100,7 @@ enum kw_rc kw_partners_load(
 
 	KW_TRY(kw_file_read(file, FILE_MAX, a, &text, err));
 	KW_TRY(kw_json_decode(partners_fields, text.p, text.n, a, &p, err));
+	c.allow_private_urls = p.allow_private_urls;
 	for (int k = KW_CHANNEL; k <= KW_OPERATOR; k++) {
 		struct kind kind = kind_of(&p, (enum kw_partner_kind)k);
 		for (size_t i = 0; i < kind.n; i++) {
@@ -160,27 +169,59 @@ static void check_partner(struct check *c, const struct kind *kind, size_t i)
 		if (partner->rates[k].price.minor < 0)
 			complain(c, pointer, "below zero");
 	}
+	if (partner->kind == KW_CHANNEL)
+		check_channel(c, at, partner);
 	check_secrets(c, at, (struct kw_partner *)(uintptr_t)partner);
+}
+
+static void check_channel(struct check *c, const char *at, const struct kw_partner *partner)
+{
+	char pointer[120];
+
+	snprintf(pointer, sizeof(pointer), "%s/currency", at);
+	if (partner->currency && kw_currency_digits(partner->currency) < 0)
+		complain(c, pointer, "no currency of ISO 4217");
+	snprintf(pointer, sizeof(pointer), "%s/url", at);
+	if (!partner->url != (partner->n_api_secret_files == 0))
+		complain(c, pointer, "an API that is asked has url and api_secret_files");
+	if (!partner->url && partner->poll_s > 0)
+		complain(c, pointer, "poll_s is of an API that is asked");
+	/* its secrets travel with each call */
+	if (partner->url && strncmp(partner->url, "http://", 7) == 0 && !c->allow_private_urls)
+		complain(c, pointer, "not https://");
+}
+
+static void read_secrets(struct check *c, const char *at, const char *const *files, size_t n,
+	bool webhook, struct kw_secrets *ret)
+{
+	char pointer[120];
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = files[i];
+		struct kw_err err;
+
+		snprintf(pointer, sizeof(pointer), "%s/%zu", at, i);
+		if (name[0] != '/')
+			name = kw_arena_printf(c->arena, "%s/%s", c->folder, name);
+		if (kw_secret_read(name, c->arena, &ret->keys[i], &err) != KW_OK)
+			complain(c, pointer, err.reason);
+		else if (webhook && !kw_standard_webhook_secret_ok(ret->keys[i]))
+			complain(c, pointer, "not a Standard Webhooks secret (base64)");
+	}
+	ret->n = n;
 }
 
 static void check_secrets(struct check *c, const char *at, struct kw_partner *partner)
 {
 	bool webhook = partner->adapter && strcmp(partner->adapter, ADAPTER_KARWAN) == 0;
-	char pointer[120];
+	char pointer[96];
 
-	for (size_t i = 0; i < partner->n_secret_files; i++) {
-		const char *name = partner->secret_files[i];
-		struct kw_err err;
-
-		snprintf(pointer, sizeof(pointer), "%s/secret_files/%zu", at, i);
-		if (name[0] != '/')
-			name = kw_arena_printf(c->arena, "%s/%s", c->folder, name);
-		if (kw_secret_read(name, c->arena, &partner->secrets.keys[i], &err) != KW_OK)
-			complain(c, pointer, err.reason);
-		else if (webhook && !kw_standard_webhook_secret_ok(partner->secrets.keys[i]))
-			complain(c, pointer, "not a Standard Webhooks secret (base64)");
-	}
-	partner->secrets.n = partner->n_secret_files;
+	snprintf(pointer, sizeof(pointer), "%s/secret_files", at);
+	read_secrets(c, pointer, partner->secret_files, partner->n_secret_files, webhook,
+		&partner->secrets);
+	snprintf(pointer, sizeof(pointer), "%s/api_secret_files", at);
+	read_secrets(c, pointer, partner->api_secret_files, partner->n_api_secret_files, false,
+		&partner->api_secrets);
 }
 
 static void complain(struct check *c, const char *pointer, const char *reason)

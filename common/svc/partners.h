@@ -21,12 +21,17 @@ struct kw_rate {
 };
 
 struct kw_partner {
-	const char *name;            /* never changes; 1 to 32 of a-z 0-9 - */
-	const char *adapter;         /* "shopify", "karwan", "stripe"; operators have none */
-	const char *url;             /* couriers: base URL; NULL: it only reports (an aggregator) */
-	const char *shop_domain;     /* shopify: NULL accepts any */
-	int64_t fee_bps;             /* channels: fee contract, frozen at the sale */
-	int64_t park_days;           /* channels: after which a parked order cancels itself */
+	const char *name;        /* never changes; 1 to 32 of a-z 0-9 - */
+	const char *adapter;     /* "shopify", "karwan", "stripe"; operators have none */
+	const char *url;         /* couriers: base URL; NULL: it only reports (an aggregator);
+				    channels: of their API, NULL: it is never asked */
+	const char *shop_domain; /* shopify: NULL accepts any */
+	const char *app_key;     /* channels whose signatures hold one */
+	const char *seller_id;   /* lazada: NULL accepts any */
+	const char *currency;    /* channels whose orders do not tell it */
+	int64_t poll_s;          /* channels: how often the API is asked for changes; 0: never */
+	int64_t fee_bps;         /* channels: fee contract, frozen at the sale */
+	int64_t park_days;       /* channels: after which a parked order cancels itself */
 	const struct kw_rate *rates; /* couriers */
 	size_t n_rates;
 	int64_t batch_max;     /* couriers: parcels a call, 0: 1 */
@@ -34,8 +39,10 @@ struct kw_partner {
 	size_t n_known_as;
 	const char **secret_files;
 	size_t n_secret_files;
+	const char **api_secret_files; /* channels: for their API, in the adapter's order */
+	size_t n_api_secret_files;
 	enum kw_partner_kind kind;
-	struct kw_secrets secrets;
+	struct kw_secrets secrets, api_secrets;
 };
 
 struct kw_partners {

@@ -175,6 +175,7 @@ static enum kw_rc check_adapters(const struct kw_service *service, const char *m
 	const struct kw_partner *partners, size_t n, struct kw_err *err)
 {
 	char pointer[80];
+	struct kw_err why;
 
 	for (size_t i = 0; i < n; i++) {
 		bool known = false, ours = false;
@@ -183,6 +184,11 @@ static enum kw_rc check_adapters(const struct kw_service *service, const char *m
 				continue;
 			ours = true;
 			known = known || strcmp(ad->name, partners[i].adapter) == 0;
+		}
+		if (known && service->check_partner &&
+			service->check_partner(&partners[i], &why) != KW_OK) {
+			snprintf(pointer, sizeof(pointer), "/%s/%zu%.40s", member, i, why.pointer);
+			return kw_fail_at(err, KW_INVALID, pointer, "%s", why.reason);
 		}
 		if (!ours || known)
 			continue;

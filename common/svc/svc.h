@@ -50,7 +50,12 @@ struct kw_service {
 	const struct kw_topic_row *topics;
 	kw_lock_fn *lock;                  /* as in kw_flow_config */
 	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
+	const struct kw_job *apart;        /* the same, on a second thread: what they wait for
+					      holds up no timer */
 	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
+	/* Of each partner whose adapter is in the list, whenever the file is read: what the file's
+	 * own table cannot say. INVALID with a pointer to the member ("/app_key"). May be NULL. */
+	enum kw_rc (*check_partner)(const struct kw_partner *partner, struct kw_err *err);
 	/* After configuration, before anything starts; INVALID: exit 78. May be NULL. */
 	enum kw_rc (*start)(struct kw_svc *svc, struct kw_err *err);
 };
@@ -65,7 +70,7 @@ const struct kw_partners *kw_svc_partners(const struct kw_svc *svc);
 const struct kw_adapter *kw_svc_adapter(const struct kw_svc *svc, const struct kw_partner *partner);
 const struct kw_flow_config *kw_svc_flow(const struct kw_svc *svc);
 struct kw_cache *kw_svc_cache(const struct kw_svc *svc);
-/* The job thread's client. */
+/* The jobs' client: all who use it are on one of the two threads. */
 struct kw_client *kw_svc_client(struct kw_svc *svc);
 
 /* Edge: appends one message to the service's in topic and answers when the broker has acknowledged:
@@ -116,6 +121,16 @@ struct kw_stream {
 };
 enum kw_rc kw_svc_append_stream(
 	struct kw_request *rq, const struct kw_stream *stream, struct kw_err *err);
+/* Jobs: appends messages and waits until the broker has acknowledged all of them. RETRY when one is
+ * missing: what is there stays, so the same again must be harmless. */
+struct kw_job_message {
+	const char *type, *trace; /* trace: that goes on; NULL: a new one */
+	struct kw_message_out out;
+};
+enum kw_rc kw_svc_append_now(struct kw_svc *svc, struct kw_arena *a,
+	const struct kw_job_message *messages, size_t n, struct kw_err *err);
+/* Can jobs append? Not where only what there is to do is done (--once). */
+bool kw_svc_appends(const struct kw_svc *svc);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
 /* Edge: JSON body from a struct; 200. */

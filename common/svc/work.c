@@ -22,6 +22,7 @@
 static void *consume(void *arg);
 static void *publish(void *arg);
 static void *run_jobs(void *arg);
+static void *run_apart(void *arg);
 static void *watch(void *arg);
 static void *run_once(void *arg);
 
@@ -45,6 +46,7 @@ void kw_work_start(struct kw_svc *svc)
 	}
 	start_thread(&svc->publisher_thread, publish, svc);
 	start_thread(&svc->jobs_thread, run_jobs, svc);
+	start_thread(&svc->apart_thread, run_apart, svc);
 }
 
 static void close_runner(struct kw_svc *svc, struct kw_consumer_thread *c)
@@ -87,6 +89,7 @@ void kw_work_stop(struct kw_svc *svc)
 		for (int i = 0; i < svc->common.consumers; i++)
 			pthread_join(svc->consumers[i].thread, NULL);
 		pthread_join(svc->jobs_thread, NULL);
+		pthread_join(svc->apart_thread, NULL);
 		pthread_mutex_lock(&svc->look);
 		atomic_store(&svc->written, true);
 		if (svc->publisher)
@@ -222,21 +225,34 @@ static enum kw_rc replay(
 /* Every service does what operators ask of its dead letters. */
 static const struct kw_job replay_job = { "replay", replay, 1000, 0 };
 
-static void jobs_open(struct jobs *jobs, struct kw_svc *svc)
+/* Which jobs a thread runs. */
+enum lane { TIMERS, APART, ALL };
+
+static void add_jobs(struct jobs *jobs, const struct kw_job *job)
+{
+	for (; job && job->name; job++) {
+		kw_assert(jobs->n < JOBS_MAX && job->interval_ms > 0);
+		jobs->states[jobs->n++].job = job;
+	}
+}
+
+static void jobs_open(struct jobs *jobs, struct kw_svc *svc, enum lane lane)
 {
 	*jobs = (struct jobs) { .svc = svc, .arena = kw_arena_new(JOB_ARENA_MAX) };
-	snprintf(jobs->application, sizeof(jobs->application), "%s/jobs", svc->service->name);
+	snprintf(jobs->application, sizeof(jobs->application), "%s/%s", svc->service->name,
+		lane == APART ? "apart" : "jobs");
 	jobs->pg = kw_pg_new(&(struct kw_pg_config) {
 		.dsn = svc->common.dsn,
 		.schema = svc->service->schema,
 		.application = jobs->application,
 		.on_session = kw_identity_check,
 	});
-	jobs->states[jobs->n++].job = &replay_job;
-	for (const struct kw_job *job = svc->service->jobs; job && job->name; job++) {
-		kw_assert(jobs->n < JOBS_MAX && job->interval_ms > 0);
-		jobs->states[jobs->n++].job = job;
+	if (lane != APART) {
+		jobs->states[jobs->n++].job = &replay_job;
+		add_jobs(jobs, svc->service->jobs);
 	}
+	if (lane != TIMERS)
+		add_jobs(jobs, svc->service->apart);
 }
 
 static void jobs_close(struct jobs *jobs)
@@ -304,18 +320,28 @@ static bool run_due(struct jobs *jobs, int *ret_wait_ms)
 	return true;
 }
 
-static void *run_jobs(void *arg)
+static void run_lane(struct kw_svc *svc, enum lane lane)
 {
-	struct kw_svc *svc = arg;
 	struct jobs jobs;
 	int wait_ms = 0;
 
 	if (!kw_svc_wait(svc, &svc->verified, -1))
-		return NULL;
-	jobs_open(&jobs, svc);
-	while (kw_svc_wait(svc, NULL, wait_ms) && run_due(&jobs, &wait_ms))
+		return;
+	jobs_open(&jobs, svc, lane);
+	while (jobs.n > 0 && kw_svc_wait(svc, NULL, wait_ms) && run_due(&jobs, &wait_ms))
 		;
 	jobs_close(&jobs);
+}
+
+static void *run_jobs(void *arg)
+{
+	run_lane(arg, TIMERS);
+	return NULL;
+}
+
+static void *run_apart(void *arg)
+{
+	run_lane(arg, APART);
 	return NULL;
 }
 
@@ -342,7 +368,7 @@ static enum kw_rc drain_jobs(struct kw_svc *svc, bool *ret_done_something)
 	enum kw_rc rc = KW_OK;
 	int64_t wait_us = 0;
 
-	jobs_open(&jobs, svc);
+	jobs_open(&jobs, svc, ALL);
 	for (size_t i = 0; i < jobs.n && rc != KW_FATAL;) {
 		if (!kw_svc_wait(svc, NULL, wait_us > 0 ? (int)((wait_us + 999) / 1000) : 0))
 			break;
