@@ -85,6 +85,8 @@ enum exception_kind {
 	EXCEPTION_SHIPPED_AFTER_CANCEL,
 	EXCEPTION_PARCEL_CANCELLED,
 	EXCEPTION_STOCK_SHORT,
+	EXCEPTION_RETURN_REPORTED,
+	EXCEPTION_NOT_FETCHED,
 };
 enum exception_state { EXCEPTION_OPEN, EXCEPTION_CLOSED };
 
@@ -137,6 +139,20 @@ struct submitted {
 	struct submitted_payment *payments;
 	size_t n_payments;
 	const char *cancel_reason; /* not NULL: the channel says that it is cancelled */
+};
+
+/* A channel says that something happened to an order, and its API knows what. */
+struct notice {
+	struct kw_uuid order_id;
+	const char *channel, *external_id;
+	kw_time noticed_at;                       /* the source's own time; 0: not told */
+	const char *status, *line_id, *reverse_id; /* its words; reverse_id: a return */
+};
+
+/* An order is gone at its channel, and nobody can tell any more what it was. */
+struct withdrawal {
+	struct kw_uuid order_id;
+	const char *channel, *external_id;
 };
 
 /* ---- our own view ---- */
@@ -279,6 +295,7 @@ struct work {
 	struct decision *decisions;
 	size_t n_decisions;
 	bool load;                            /* its lines and what hangs on them are needed */
+	bool withdrawn;                       /* the channel had withdrawn it before it came */
 	bool allocate, cancel, expire;        /* what is wanted of it in this round */
 	const char *reason, *by, *request_id; /* of the cancellation */
 	const char *refusal;                  /* why nothing could be cancelled */

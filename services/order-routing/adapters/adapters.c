@@ -15,6 +15,26 @@
 const struct kw_adapter routing_adapters[] = { MARKETPLACES(ROW) { 0 } };
 #undef ROW
 
+const struct order_adapter *order_adapter_find(const char *name)
+{
+	for (const struct kw_adapter *row = routing_adapters; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return row->more;
+	return NULL;
+}
+
+enum kw_rc order_partner_check(const struct kw_partner *partner, struct kw_err *err)
+{
+	const struct order_adapter *adapter = order_adapter_find(partner->adapter);
+
+	if (partner->url && !adapter->api)
+		return kw_fail_at(err, KW_INVALID, "/url", "this adapter asks no API");
+	if (partner->url && partner->api_secrets.n != adapter->api->n_secrets)
+		return kw_fail_at(err, KW_INVALID, "/api_secret_files", "must be %zu",
+			adapter->api->n_secrets);
+	return adapter->check ? adapter->check(partner, err) : KW_OK;
+}
+
 enum kw_rc money_at(const char *text, const char *currency, const char *pointer,
 	struct kw_money *ret, struct kw_err *err)
 {

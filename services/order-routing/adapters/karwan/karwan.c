@@ -110,8 +110,9 @@ static void read_lines(const struct posted_order *d, struct kw_arena *a, struct 
 }
 
 static enum kw_rc parse(
-	const struct order_input *in, struct kw_arena *a, struct submitted *ret, struct kw_err *err)
+	const struct order_input *in, struct kw_arena *a, struct heard *heard, struct kw_err *err)
 {
+	struct submitted *ret = &heard->order;
 	struct posted posted = { 0 };
 	struct head head = { 0 };
 	enum kw_rc rc = kw_json_decode(posted_fields, in->body.p, in->body.n, a, &posted, err);

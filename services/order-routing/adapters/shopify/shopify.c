@@ -296,8 +296,9 @@ static kw_time source_time(const struct shopify_order *from, int kind)
 }
 
 static enum kw_rc parse(
-	const struct order_input *in, struct kw_arena *a, struct submitted *ret, struct kw_err *err)
+	const struct order_input *in, struct kw_arena *a, struct heard *heard, struct kw_err *err)
 {
+	struct submitted *ret = &heard->order;
 	struct shopify_order from = { 0 };
 
 	if (!in->topic)
