@@ -18,11 +18,11 @@ enum kw_rc kw_json_decode(const struct kw_field *fields, const void *bytes, size
 	struct kw_arena *a, void *ret, struct kw_err *err);
 
 /* The same text with every number as a string of its characters that has a point or an exponent or
- * more digits than an integer of ours surely holds: for senders who write money as numbers, which are
- * read by KW_ID then. */
+ * more digits than an integer of ours surely holds: for senders who write money as numbers, which
+ * are read by KW_ID then. */
 struct kw_bytes kw_json_quote_numbers(struct kw_arena *a, struct kw_bytes json);
-/* The texts of the elements of a top level array, at most max. INVALID when it is none; the elements
- * themselves are not judged. */
+/* The texts of the elements of a top level array, at most max. INVALID when it is none; the
+ * elements themselves are not judged. */
 enum kw_rc kw_json_elements(struct kw_bytes json, size_t max, struct kw_arena *a,
 	struct kw_bytes **ret, size_t *ret_n, struct kw_err *err);
 

@@ -87,8 +87,7 @@ enum kw_rc kw_json_elements(struct kw_bytes json, size_t max, struct kw_arena *a
 			p++;
 		size_t length = element(p, end);
 		if (p + length == end)
-			return kw_fail_code(
-				err, KW_INVALID, "SYNTAX", "the array ends too early");
+			return kw_fail_code(err, KW_INVALID, "SYNTAX", "the array ends too early");
 		if (n == max && length > 0)
 			return kw_fail_code(
 				err, KW_INVALID, "SYNTAX", "more than %zu elements", max);

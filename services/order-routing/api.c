@@ -13,6 +13,7 @@
 #include "fields.h"
 #include "recent.h"
 #include "store.h"
+#include "told.h"
 #include "json/json.h"
 
 #define PAGE_MAX 100
@@ -23,8 +24,9 @@ static kw_handler_fn post_order, post_cancel, get_order, get_orders, get_excepti
 
 #define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
 const struct kw_route routing_routes[] = {
+	/* WooCommerce's ping is a form */
 	{ "POST", "/v1/channels/:channel/orders", post_order, KW_AUTH_CHANNEL, KW_RAW_BODY, NULL, 0,
-		0, NULL },
+		0, "application/json|application/x-www-form-urlencoded" },
 	{ "GET", "/v1/orders/:id", get_order, KW_AUTH_OPERATOR, NO_BODY },
 	{ "GET", "/v1/orders", get_orders, KW_AUTH_OPERATOR, NO_BODY },
 	{ "POST", "/v1/orders/:id/cancel", post_cancel, KW_AUTH_OPERATOR, KW_JSON_BODY,
@@ -69,12 +71,13 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 	const struct kw_partner *partner = rq->caller;
 	const struct order_adapter *adapter =
 		kw_svc_adapter((const struct kw_svc *)rq->ctx, partner)->more;
-	struct submitted_message *m = kw_new(rq->arena, struct submitted_message, 1);
-	struct order_input in = { .body = rq->body };
+	struct order_input in = { .partner = partner, .body = rq->body, .now = rq->now };
+	struct heard heard = { 0 };
+	struct told told;
 
 	if (adapter->topic_header)
 		in.topic = kw_request_header(rq, adapter->topic_header);
-	enum kw_rc rc = adapter->parse(&in, rq->arena, &m->order, err);
+	enum kw_rc rc = adapter->parse(&in, rq->arena, &heard, err);
 	if (rc == KW_NOTHING) {
 		kw_count(&not_processed, 1, KW_LABELS(partner->name));
 		reply_text(rq, rs, "{\"processed\":false}");
@@ -82,19 +85,18 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 	}
 	if (rc != KW_OK)
 		return rc;
-	KW_TRY(order_canonical(partner, adapter, rq->arena, &m->order, err));
-	if (m->order.totals_flag)
+	KW_TRY(told_of(partner, adapter, rq->arena, &heard, &told, err));
+	if (told.order && told.order->totals_flag)
 		kw_count(&flagged, 1, KW_LABELS(partner->name));
-	return kw_svc_append_as(rq, "karwan.order.submitted.v1", m->order.order_id.s,
-		&m->order.order_id, m,
+	return kw_svc_append_as(rq, told.type, told.order_id.s, &told.order_id, told.data,
 		&(struct kw_append) {
 			.answer = kw_arena_printf(
-				rq->arena, "{\"order_id\":\"%s\"}", m->order.order_id.s),
-			.conflict = recent_conflicts(&m->order)
+				rq->arena, "{\"order_id\":\"%s\"}", told.order_id.s),
+			.conflict = told.order && recent_conflicts(told.order)
 					    ? "this order was sent before with other content"
 					    : NULL,
-			.acknowledged = learn,
-			.arg = &m->order,
+			.acknowledged = told.order ? learn : NULL,
+			.arg = told.order,
 		},
 		err);
 }

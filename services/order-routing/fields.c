@@ -27,7 +27,8 @@ NAMES(rule_scope_names, "OWN_MAKER", "SAME_HUB", "ANY_HUB");
 NAMES(rule_sort_names, "FAIR_SHARE", "CAPACITY_LEFT");
 NAMES(rule_split_names, "ALLOW_SPLIT", "NO_SPLIT");
 NAMES(exception_kind_names, "CONFLICT", "LINES_CHANGED", "ADDRESS_CHANGED", "CURRENCY_CHANGED",
-	"SHIPPED_AFTER_CANCEL", "PARCEL_CANCELLED", "STOCK_SHORT");
+	"SHIPPED_AFTER_CANCEL", "PARCEL_CANCELLED", "STOCK_SHORT", "RETURN_REPORTED",
+	"NOT_FETCHED");
 NAMES(exception_state_names, "OPEN", "CLOSED");
 
 /* ---- shared parts ---- */
@@ -103,6 +104,28 @@ const struct kw_field submitted_fields[] = {
 	KW_I64_AS(M, order.fee_bps, "fee_bps", KW_REQUIRED, 0, 10000),
 	KW_I64_AS(M, order.park_days, "park_days", KW_REQUIRED, 0, 3650),
 	CONTENT_OF_ORDER(M, order.),
+	KW_END,
+};
+#undef M
+
+#define M struct notice_message
+const struct kw_field noticed_fields[] = {
+	KW_UUID_AS(M, notice.order_id, "order_id", KW_REQUIRED),
+	KW_STR_AS(M, notice.channel, "channel", KW_REQUIRED, 1, 64),
+	KW_STR_AS(M, notice.external_id, "external_id", KW_REQUIRED, 1, 128),
+	KW_TIME_AS(M, notice.noticed_at, "noticed_at", KW_OPTIONAL),
+	KW_STR_AS(M, notice.status, "status", KW_OPTIONAL, 1, 100),
+	KW_STR_AS(M, notice.line_id, "line_id", KW_OPTIONAL, 1, 64),
+	KW_STR_AS(M, notice.reverse_id, "reverse_id", KW_OPTIONAL, 1, 64),
+	KW_END,
+};
+#undef M
+
+#define M struct withdrawal_message
+const struct kw_field withdrawn_fields[] = {
+	KW_UUID_AS(M, withdrawal.order_id, "order_id", KW_REQUIRED),
+	KW_STR_AS(M, withdrawal.channel, "channel", KW_REQUIRED, 1, 64),
+	KW_STR_AS(M, withdrawal.external_id, "external_id", KW_REQUIRED, 1, 128),
 	KW_END,
 };
 #undef M
@@ -374,6 +397,10 @@ EVENT(order_closed_event, "karwan.order.closed.v1", state_fields);
 	}
 const struct kw_contract_row routing_contract[] = {
 	{ "karwan.order.submitted.v1", submitted_fields, sizeof(struct submitted_message),
+		KW_CONTRACT_OUT },
+	{ "karwan.order.noticed.v1", noticed_fields, sizeof(struct notice_message),
+		KW_CONTRACT_OUT },
+	{ "karwan.order.withdrawn.v1", withdrawn_fields, sizeof(struct withdrawal_message),
 		KW_CONTRACT_OUT },
 	{ "karwan.order.cancel_requested.v1", cancel_fields, sizeof(struct cancel_message),
 		KW_CONTRACT_OUT },

@@ -15,6 +15,16 @@ struct submitted_message {
 	struct submitted order;
 };
 
+struct notice_message {
+	struct kw_meta meta;
+	struct notice notice;
+};
+
+struct withdrawal_message {
+	struct kw_meta meta;
+	struct withdrawal withdrawal;
+};
+
 struct cancel_message {
 	struct kw_meta meta;
 	struct kw_uuid order_id;
@@ -58,8 +68,9 @@ struct parcel_message {
 };
 
 extern const struct kw_strtab routed_state_names;
-extern const struct kw_field submitted_fields[], cancel_fields[], maker_fields[], hub_fields[],
-	listing_fields[], parcel_fields[], address_fields[];
+extern const struct kw_field submitted_fields[], noticed_fields[], withdrawn_fields[],
+	cancel_fields[], maker_fields[], hub_fields[], listing_fields[], parcel_fields[],
+	address_fields[];
 /* The business content of struct submitted: what the content hash covers. */
 extern const struct kw_field submitted_content_fields[];
 

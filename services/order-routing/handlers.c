@@ -7,7 +7,7 @@
 #include "catalogue.h"
 #include "core/err.h"
 #include "exceptions.h"
-#include "round.h"
+#include "notices.h"
 #include "states.h"
 #include "json/json.h"
 
@@ -27,6 +27,10 @@ const struct kw_topic_row routing_topics[] = {
 		on_listing_changed),
 	ROW("karwan.orders.in", "karwan.order.submitted.v1", submitted_fields, submitted_message,
 		on_submitted),
+	ROW("karwan.orders.in", "karwan.order.noticed.v1", noticed_fields, notice_message,
+		on_noticed),
+	ROW("karwan.orders.in", "karwan.order.withdrawn.v1", withdrawn_fields, withdrawal_message,
+		on_withdrawn),
 	ROW("karwan.orders.in", "karwan.order.cancel_requested.v1", cancel_fields, cancel_message,
 		on_cancel_requested),
 	ROW("karwan.orders.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
@@ -220,19 +224,28 @@ static void fold(struct round *r, struct history *known, const struct submitted_
 	}
 	if (s->kind == KIND_PAID)
 		told |= take_payments(r, k, h, s) > 0;
-	if (message_cancels(s) && !k->o.cancel_asked) {
-		k->o.cancel_asked = k->changed = true;
-		if (k->o.state == ORDER_CANCELLED || k->o.state == ORDER_EXPIRED) {
-			emit_updated(r, k); /* it is cancelled already */
+	if ((message_cancels(s) || k->withdrawn) && !k->o.cancel_asked) {
+		if (!cancel_by_channel(r, k, k->withdrawn ? WITHDRAWN_REASON : s->cancel_reason))
 			return;
-		}
-		k->cancel = true;
-		k->reason = s->cancel_reason ? s->cancel_reason : "CANCELLED_BY_CHANNEL";
-		k->by = "channel";
 		told = true;
 	}
 	if (!told)
 		emit_updated(r, k);
+}
+
+/* Orders that come after their channel has withdrawn them. */
+static enum kw_rc mark_withdrawn(struct round *r, struct kw_err *err)
+{
+	struct id_row *ids = kw_new(r->b->arena, struct id_row, r->n), *found;
+	size_t n = 0, n_found;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->works[i].is_new)
+			ids[n++].id = r->works[i].o.id;
+	KW_TRY(store_find_withdrawn(r->b, ids, n, &found, &n_found, err));
+	for (size_t i = 0; i < n_found; i++)
+		round_find(r, &found[i].id)->withdrawn = true;
+	return KW_OK;
 }
 
 static enum kw_rc on_submitted(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
@@ -250,6 +263,7 @@ static enum kw_rc on_submitted(struct kw_batch *b, const void *in, size_t n, str
 	KW_TRY(round_open(&r, b, ids, ids_distinct(ids, n), err));
 	struct history *known = kw_new(b->arena, struct history, r.n);
 	KW_TRY(load_history(&r, known, orders, n, err));
+	KW_TRY(mark_withdrawn(&r, err));
 	for (size_t i = 0; i < n; i++)
 		fold(&r, known, &messages[i], &orders[i]);
 	KW_TRY(round_decide(&r, err));

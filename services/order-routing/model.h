@@ -145,7 +145,7 @@ struct submitted {
 struct notice {
 	struct kw_uuid order_id;
 	const char *channel, *external_id;
-	kw_time noticed_at;                       /* the source's own time; 0: not told */
+	kw_time noticed_at;                        /* the source's own time; 0: not told */
 	const char *status, *line_id, *reverse_id; /* its words; reverse_id: a return */
 };
 

@@ -32,12 +32,28 @@ static uint32_t content_of(const struct submitted *m)
 	return (uint32_t)kw_hash64(m->content_hash, strlen(m->content_hash), 0);
 }
 
-bool recent_conflicts(const struct submitted *m)
+/* Is there a content under the key of m? */
+static bool find(const struct submitted *m, uint32_t *ret_content)
 {
 	uint64_t key = key_of(m);
 	uint64_t word = atomic_load_explicit(&slots[key & (SLOTS - 1)], memory_order_relaxed);
 
-	return word != 0 && word >> 32 == key >> 32 && (uint32_t)word != content_of(m);
+	*ret_content = (uint32_t)word;
+	return word != 0 && word >> 32 == key >> 32;
+}
+
+bool recent_conflicts(const struct submitted *m)
+{
+	uint32_t content;
+
+	return find(m, &content) && content != content_of(m);
+}
+
+bool recent_knows(const struct submitted *m)
+{
+	uint32_t content;
+
+	return find(m, &content) && content == content_of(m);
 }
 
 void recent_learn(const struct submitted *m)

@@ -365,5 +365,8 @@ enum parcel_effect work_parcel(struct work *k, struct fulfilment *f, int event)
 
 bool exception_may(int kind, bool keep, bool cancel)
 {
-	return keep || (cancel && kind != EXCEPTION_STOCK_SHORT);
+	bool of_an_order = kind != EXCEPTION_STOCK_SHORT && kind != EXCEPTION_RETURN_REPORTED &&
+			   kind != EXCEPTION_NOT_FETCHED; /* whose order may not be there yet */
+
+	return keep || (cancel && of_an_order);
 }

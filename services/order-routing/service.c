@@ -1,6 +1,7 @@
 /* order-routing: orders of marketplaces become work for makers and hubs. */
 #include "adapters/adapter.h"
 #include "api.h"
+#include "channels.h"
 #include "handlers.h"
 #include "jobs.h"
 #include "svc/svc.h"
@@ -8,6 +9,12 @@
 static const struct kw_job jobs[] = {
 	{ "stock", stock_job, 100, 0 },
 	{ "expire", expire_job, 5000, 0 },
+	{ 0 },
+};
+
+static const struct kw_job apart[] = {
+	{ "poll", poll_job, 500 },
+	{ "fetch", fetch_job, 100 },
 	{ 0 },
 };
 
@@ -19,7 +26,11 @@ static const struct kw_service order_routing = {
 	.database_user = "karwan_routing",
 	.routes = routing_routes,
 	.topics = routing_topics,
+	.config = channels_config,
+	.config_size = sizeof(struct channels_config),
 	.jobs = jobs,
+	.apart = apart,
+	.check_partner = order_partner_check,
 	.adapters = routing_adapters,
 };
 

@@ -276,6 +276,36 @@ const struct kw_stmt routing_stmts[] = {
 			   "WHERE auto_cancel_at <= $2::timestamptz "
 			   "ORDER BY auto_cancel_at LIMIT $1::int) x "
 			   "GROUP BY order_id ORDER BY order_id" },
+	[INSERT_WITHDRAWN] = { "INSERT INTO withdrawn (order_id, at) "
+			       "SELECT i.id, $2::timestamptz FROM unnest($1::uuid[]) AS i(id) "
+			       "ORDER BY i.id ON CONFLICT (order_id) DO NOTHING" },
+	[FIND_WITHDRAWN] = { "SELECT order_id FROM withdrawn WHERE order_id = ANY ($1::uuid[]) "
+			     "ORDER BY order_id" },
+	[TAKE_POLLS] = { "WITH made AS (INSERT INTO polls (channel, since, seen_to, due) "
+			 "SELECT c, $2::timestamptz, $2::timestamptz, clock_timestamp() "
+			 "FROM unnest($1::text[]) AS i(c) "
+			 "WHERE NOT EXISTS (SELECT FROM polls p WHERE p.channel = i.c) "
+			 "ORDER BY c ON CONFLICT (channel) DO NOTHING) "
+			 "UPDATE polls p SET token = nextval('lease_tokens'), "
+			 "due = clock_timestamp() + $3::int * interval '1 millisecond' "
+			 "FROM (SELECT channel FROM polls WHERE channel = ANY ($1::text[]) "
+			 "AND due <= clock_timestamp() ORDER BY due LIMIT $4::int "
+			 "FOR UPDATE SKIP LOCKED) d WHERE p.channel = d.channel "
+			 "RETURNING p.channel, p.since, p.page, p.seen_to, p.token, p.failures" },
+	[SAVE_POLLS] = { "UPDATE polls p SET since = i.since, page = i.page, "
+			 "seen_to = i.seen_to, due = i.due, reason = i.reason, "
+			 "state = CASE WHEN i.reason IS NULL THEN 'GOOD' ELSE 'FAILING' END, "
+			 "failures = i.failures, orders = p.orders + i.orders, "
+			 "read_at = CASE WHEN i.read_to_end THEN $11::timestamptz "
+			 "ELSE p.read_at END "
+			 "FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::int[], "
+			 "$5::timestamptz[], $6::timestamptz[], $7::text[], $8::int[], "
+			 "$9::bigint[], $10::bool[]) AS i(channel, token, since, page, seen_to, "
+			 "due, reason, failures, orders, read_to_end) "
+			 "WHERE p.channel = i.channel AND p.token = i.token" },
+	[DUE_FETCHES] = { "SELECT DISTINCT kind FROM intents WHERE state = 'PENDING' "
+			  "AND due <= clock_timestamp() AND kind >= 'fetch:' AND kind < 'fetch;' "
+			  "ORDER BY kind" },
 	[READ_REVISION] = { "SELECT revision FROM orders WHERE order_id = $1::uuid" },
 	[READ_ORDER] = { "SELECT order_no, " ORDER_COLUMNS
 			 " FROM orders WHERE order_id = ANY ($1::uuid[])" },

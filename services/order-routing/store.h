@@ -179,6 +179,12 @@ enum kw_rc store_insert_decisions(
 enum kw_rc store_insert_exceptions(
 	struct kw_batch *b, const struct exception_row *rows, size_t n, struct kw_err *err);
 
+/* Orders that their channels have withdrawn; again is harmless. ids: sorted, distinct. */
+enum kw_rc store_insert_withdrawn(
+	struct kw_batch *b, const struct id_row *ids, size_t n, struct kw_err *err);
+enum kw_rc store_find_withdrawn(struct kw_batch *b, const struct id_row *ids, size_t n,
+	struct id_row **ret, size_t *ret_n, struct kw_err *err);
+
 /* Those of the ids that exist, in order of the id. */
 enum kw_rc store_find_exceptions(struct kw_batch *b, const struct id_row *ids, size_t n,
 	struct exception_now **ret, size_t *ret_n, struct kw_err *err);

@@ -1,6 +1,6 @@
 /* A marketplace is one folder and one line below: how its webhooks are verified, how a body becomes
- * the canonical order, and how its API is asked, where it has one. All pure functions over bytes, run
- * over the fixtures beside them by two tests. Const descriptors; any thread. */
+ * the canonical order, and how its API is asked, where it has one. All pure functions over bytes,
+ * run over the fixtures beside them by two tests. Const descriptors; any thread. */
 #ifndef ROUTING_ADAPTERS_ADAPTER_H
 #define ROUTING_ADAPTERS_ADAPTER_H
 
@@ -52,7 +52,8 @@ struct page_read {
 
 /* Calls are made by the jobs, with the limits of all outbound calls; what they tell lives in the
  * arena. ask_… set method, url, headers and body. read_… get calls that were answered 200: anything
- * that cannot be what was asked for is INVALID with a reason, RETRY where they say so themselves. */
+ * that cannot be what was asked for is INVALID with a reason, RETRY where they say so themselves.
+ */
 struct order_api {
 	size_t n_secrets; /* that it takes, in the order of api_secret_files */
 	size_t n_calls;   /* that one order takes, side by side */
@@ -124,12 +125,12 @@ const char *text_plain(struct kw_arena *a, const char *text);
 const char *text_given(const char *text);
 /* Percent-encoded, as the value of a query. */
 const char *text_in_url(struct kw_arena *a, const char *text);
-/* "2026-03-02T10:00:00" or "2026-03-02 10:00:00", with an offset as "Z", "+05:00" or "+0500"; without
- * one it is UTC. NULL is no time. INVALID with the pointer. */
+/* "2026-03-02T10:00:00" or "2026-03-02 10:00:00", with an offset as "Z", "+05:00" or "+0500";
+ * without one it is UTC. NULL is no time. INVALID with the pointer. */
 enum kw_rc time_at(const char *text, const char *pointer, kw_time *ret, struct kw_err *err);
 /* Seconds or milliseconds since 1970, whichever lies within ten years of now. */
-enum kw_rc time_of_number(int64_t n, const char *pointer, kw_time now, kw_time *ret,
-	struct kw_err *err);
+enum kw_rc time_of_number(
+	int64_t n, const char *pointer, kw_time now, kw_time *ret, struct kw_err *err);
 
 /* Was a call answered 200? INVALID or RETRY with a code and a reason else. */
 enum kw_rc api_answered(const struct kw_call *call, struct kw_err *err);

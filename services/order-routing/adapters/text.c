@@ -12,7 +12,8 @@
 
 /* ---- HTML ---- */
 
-/* Those that shops and their editors write; https://html.spec.whatwg.org/multipage/named-characters.html */
+/* Those that shops and their editors write;
+ * https://html.spec.whatwg.org/multipage/named-characters.html */
 static const struct {
 	const char *name, *text;
 } entities[] = {
@@ -59,8 +60,8 @@ static size_t put_utf8(char *out, unsigned long c)
 	return 4;
 }
 
-/* &#8211; or &#x2013; at p: its length, and what it stands for; 0: it is none. No control characters:
- * no text of ours holds one. */
+/* &#8211; or &#x2013; at p: its length, and what it stands for; 0: it is none. No control
+ * characters: no text of ours holds one. */
 static size_t numeric_entity(const char *p, char *out, size_t *ret_n)
 {
 	bool hex = p[2] == 'x' || p[2] == 'X';
@@ -186,7 +187,7 @@ enum kw_rc api_answered(const struct kw_call *call, struct kw_err *err)
 	snprintf(code, sizeof(code), "HTTP_%d", call->status);
 	bool later = call->status == 408 || call->status == 429 || call->status >= 500;
 	return kw_fail_code(err, later ? KW_RETRY : KW_INVALID, code, "answered %d%s", call->status,
-		call->status >= 300 && call->status < 400   ? ", which is not followed"
+		call->status >= 300 && call->status < 400    ? ", which is not followed"
 		: call->status == 401 || call->status == 403 ? ": our credentials are refused"
 							     : "");
 }

@@ -1,5 +1,5 @@
-/* The API of Lazada and Daraz: signed calls, an order and its items (one row a piece), and the orders
- * that changed. https://open.lazada.com/apps/doc/doc?nodeId=10451 (signature),
+/* The API of Lazada and Daraz: signed calls, an order and its items (one row a piece), and the
+ * orders that changed. https://open.lazada.com/apps/doc/doc?nodeId=10451 (signature),
  * https://open.lazada.com/apps/doc/api?path=%2Forder%2Fget */
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,10 +155,8 @@ static const char *sign(const struct kw_partner *partner, const char *path,
 	uint8_t mac[KW_SHA256_SIZE];
 
 	for (size_t i = 0; i < n; i++) {
-		parts[1 + 2 * i] =
-			(struct kw_bytes) { sorted[i].name, strlen(sorted[i].name) };
-		parts[2 + 2 * i] =
-			(struct kw_bytes) { sorted[i].value, strlen(sorted[i].value) };
+		parts[1 + 2 * i] = (struct kw_bytes) { sorted[i].name, strlen(sorted[i].name) };
+		parts[2 + 2 * i] = (struct kw_bytes) { sorted[i].value, strlen(sorted[i].value) };
 	}
 	kw_hmac_sha256(partner->secrets.keys[0], parts, 1 + 2 * n, mac);
 	char *hex = kw_hex(a, (struct kw_bytes) { mac, sizeof(mac) });
@@ -318,8 +316,8 @@ static bool is_canceled(const char *status)
 	return status && (strcmp(status, "canceled") == 0 || strcmp(status, "cancelled") == 0);
 }
 
-static enum kw_rc add(struct kw_money *sum, struct kw_money amount, const char *pointer,
-	struct kw_err *err)
+static enum kw_rc add(
+	struct kw_money *sum, struct kw_money amount, const char *pointer, struct kw_err *err)
 {
 	if (kw_money_add(*sum, amount, sum, NULL) != KW_OK)
 		return kw_fail_at(err, KW_INVALID, pointer, "more than money can hold");
@@ -397,6 +395,9 @@ static enum kw_rc read_order(const struct kw_partner *partner, const struct kw_c
 	KW_TRY(decode(order_answer_fields, &calls[0], a, &order, err));
 	KW_TRY(decode(items_answer_fields, &calls[1], a, &items, err));
 	const struct laz_order *from = order.data;
+	for (size_t i = 0; i < items.n_data && from->n_statuses == 1; i++)
+		if (!items.data[i].status)
+			items.data[i].status = from->statuses[0];
 	*to = (struct submitted) {
 		.external_id = from->order_id,
 		.kind = KIND_UPDATED,
@@ -409,8 +410,8 @@ static enum kw_rc read_order(const struct kw_partner *partner, const struct kw_c
 	KW_TRY(money_at("0", c, "", &to->tax, err));
 	to->lines_total = to->discount = to->tax;
 	KW_TRY(time_at(from->created_at, "/data/created_at", &to->placed_at, err));
-	KW_TRY(time_at(from->updated_at ? from->updated_at : from->created_at,
-		"/data/updated_at", &to->source_time, err));
+	KW_TRY(time_at(from->updated_at ? from->updated_at : from->created_at, "/data/updated_at",
+		&to->source_time, err));
 	if (to->source_time == to->placed_at)
 		to->kind = KIND_CREATED;
 	KW_TRY(money_at(from->price, c, "/data/price", &to->total, err));

@@ -1,5 +1,5 @@
-/* Lazada's Open Platform, and Daraz, which is built on it: pushes say only that something happened to
- * an order; the order is asked for by signed calls. api.c has the API.
+/* Lazada's Open Platform, and Daraz, which is built on it: pushes say only that something happened
+ * to an order; the order is asked for by signed calls. api.c has the API.
  * https://open.lazada.com/apps/doc/doc?nodeId=29526 (push), open.alitrip.com articleId=120168 */
 #include "adapters/lazada/lazada.h"
 
@@ -60,8 +60,8 @@ enum kw_rc lazada_verify(
 	if (rq->body.n > 0)
 		memcpy(text + n, rq->body.p, rq->body.n);
 	return kw_verify_body_mac(&scheme, &partner->secrets,
-		kw_request_header(rq, "Authorization"),
-		(struct kw_bytes) { text, n + rq->body.n }, err);
+		kw_request_header(rq, "Authorization"), (struct kw_bytes) { text, n + rq->body.n },
+		err);
 }
 
 static enum kw_rc parse(
@@ -90,8 +90,7 @@ static enum kw_rc parse(
 		return time_of_number(d->status_update_time, "/data/status_update_time", in->now,
 			&to->noticed_at, err);
 	if (push.timestamp > 0)
-		return time_of_number(
-			push.timestamp, "/timestamp", in->now, &to->noticed_at, err);
+		return time_of_number(push.timestamp, "/timestamp", in->now, &to->noticed_at, err);
 	return KW_OK;
 }
 

@@ -1,5 +1,5 @@
-/* WooCommerce: webhooks that name their kind in X-WC-Webhook-Topic and hold the order as it is at that
- * moment, sent once; so what was missed is found by its REST API, whose orders look the same.
+/* WooCommerce: webhooks that name their kind in X-WC-Webhook-Topic and hold the order as it is at
+ * that moment, sent once; so what was missed is found by its REST API, whose orders look the same.
  * https://github.com/woocommerce/woocommerce (class-wc-webhook.php),
  * https://woocommerce.github.io/woocommerce-rest-api-docs/#orders */
 #include <ctype.h>
@@ -98,8 +98,8 @@ static const struct kw_field order_fields[] = {
 
 /* ---- webhooks ---- */
 
-/* What a shop sends when a webhook is made: unsigned, and it must be answered 200. It says nothing, so
- * it is let in and kept nowhere. */
+/* What a shop sends when a webhook is made: unsigned, and it must be answered 200. It says nothing,
+ * so it is let in and kept nowhere. */
 static bool is_ping(struct kw_bytes body)
 {
 	const char *p = body.p;
@@ -175,7 +175,11 @@ static struct address *address(struct kw_arena *a, const struct woo_order *from)
 		.postcode = text_cut(a, s->postcode, 40),
 		.region = text_cut(a, s->state, 120),
 		.country = s->country,
-		.phone = text_cut(a, s->phone ? s->phone : b ? b->phone : NULL, 40),
+		.phone = text_cut(a,
+			s->phone ? s->phone
+			: b      ? b->phone
+				 : NULL,
+			40),
 	};
 	return to;
 }
@@ -185,9 +189,9 @@ static enum kw_rc too_much(const char *pointer, struct kw_err *err)
 	return kw_fail_at(err, KW_INVALID, pointer, "more than money can hold");
 }
 
-/* A line tells what all its pieces cost, before and after discounts. Where that is not a whole number
- * of paisas each, the price is the next one, and the difference is in the discount: so the line's sum
- * is exact. The member price is a rounded number, and not read. */
+/* A line tells what all its pieces cost, before and after discounts. Where that is not a whole
+ * number of paisas each, the price is the next one, and the difference is in the discount: so the
+ * line's sum is exact. The member price is a rounded number, and not read. */
 static enum kw_rc read_line(const struct woo_line *from, size_t at, const char *currency,
 	struct kw_arena *a, struct submitted *to, struct kw_err *err)
 {
@@ -201,14 +205,14 @@ static enum kw_rc read_line(const struct woo_line *from, size_t at, const char *
 	snprintf(pointer, sizeof(pointer), "/line_items/%zu/total", at);
 	KW_TRY(money_at(from->total, currency, pointer, &after, err));
 	snprintf(pointer, sizeof(pointer), "/line_items/%zu/subtotal", at);
-	KW_TRY(money_at(from->subtotal ? from->subtotal : from->total, currency, pointer, &before,
-		err));
+	KW_TRY(money_at(
+		from->subtotal ? from->subtotal : from->total, currency, pointer, &before, err));
 	if (before.minor < after.minor)
 		before = after;
 	*l = (struct submitted_line) {
 		.line_id = from->id,
-		.sku = sku_or(a, from->sku,
-			variant && strcmp(variant, "0") != 0 ? variant : NULL, from->id),
+		.sku = sku_or(a, from->sku, variant && strcmp(variant, "0") != 0 ? variant : NULL,
+			from->id),
 		.title = text_cut(a, text_plain(a, from->name), 300),
 		.quantity = from->quantity,
 		.price = before,
@@ -229,8 +233,7 @@ static enum kw_rc read_money(
 
 	KW_TRY(currency_at(c, "/currency", err));
 	KW_TRY(money_at(from->total, c, "/total", &to->total, err));
-	KW_TRY(money_at(
-		from->total_tax ? from->total_tax : "0", c, "/total_tax", &to->tax, err));
+	KW_TRY(money_at(from->total_tax ? from->total_tax : "0", c, "/total_tax", &to->tax, err));
 	KW_TRY(money_at(from->shipping_total ? from->shipping_total : "0", c, "/shipping_total",
 		&to->shipping, err));
 	memcpy(to->lines_total.currency, to->total.currency, sizeof(to->total.currency));
@@ -265,15 +268,15 @@ static void read_state(const struct woo_order *from, enum status status, kw_time
 		to->kind = modified == to->placed_at ? KIND_CREATED : KIND_UPDATED;
 		to->financial_status = "pending";
 	}
-	/* Their times have whole seconds, in which an order often has two states: the state's rank is
-	 * the fraction, so that they are two messages, and in their order. */
+	/* Their times have whole seconds, in which an order often has two states: the state's rank
+	 * is the fraction, so that they are two messages, and in their order. */
 	to->source_time = modified + (kw_time)status;
 }
 
 /* The same from a webhook and from the API: kind and time follow from the order alone, so that what
  * came by both ways is a repeat. */
-static enum kw_rc read_order(struct kw_bytes json, struct kw_arena *a, struct heard *ret,
-	struct kw_err *err)
+static enum kw_rc read_order(
+	struct kw_bytes json, struct kw_arena *a, struct heard *ret, struct kw_err *err)
 {
 	struct woo_order from = { 0 };
 	struct submitted *to = &ret->order;
