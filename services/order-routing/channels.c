@@ -14,13 +14,17 @@
 #include "json/json.h"
 
 #define NOTICED 100 /* beside enum order_kind, for the edge's memory */
-#define ANSWER_MAX ((size_t)8 * 1024 * 1024)
-#define CHANNELS_MAX 64   /* asked in one round */
-#define FETCHES_MAX 16    /* orders of one channel, fetched in one round */
+/* What one round takes: all calls side by side, and their answers fit into the jobs' arena. */
+#define POLLS_MAX 8
+#define PAGE_MAX ((size_t)4 * 1024 * 1024)
+#define FETCH_CHANNELS_MAX 4
+#define FETCHES_MAX 4 /* orders of one channel */
+#define ORDER_MAX ((size_t)1024 * 1024)
 #define EXCEPTION_AFTER 5 /* failed fetches of an order that can be read by nobody */
 #define GIVE_UP_AFTER 30  /* about four days */
 #define PAUSE_MIN_S 5
-#define PAUSE_MAX_S 14400
+#define PAUSE_MAX_S 600         /* where the channel is away */
+#define PAUSE_INVALID_MAX_S 14400 /* where its answer cannot be read */
 
 const struct kw_config_key channels_config[] = {
 	KW_INT_KEY(struct channels_config, channel_deadline_ms, "KARWAN_CHANNEL_DEADLINE_MS",
@@ -133,7 +137,7 @@ struct poll {
 
 struct poll_round {
 	struct asking q;
-	struct poll polls[CHANNELS_MAX];
+	struct poll polls[POLLS_MAX];
 	size_t n;
 	bool more;
 };
@@ -212,9 +216,8 @@ static void decide(struct poll_round *r, struct poll *p)
 		o->reason = told_why(r->q.a, &p->err);
 	}
 	o->read_to_end = p->rc == KW_OK && step == WALK_END;
-	o->due = r->q.now;
 	if (p->rc != KW_OK || step == WALK_END)
-		o->due += walk_pause_us(o->failures, p->channel->poll_s);
+		o->pause_ms = walk_pause_us(o->failures, p->channel->poll_s) / 1000;
 	r->more |= p->rc == KW_OK && step == WALK_MORE;
 }
 
@@ -258,7 +261,7 @@ static void ask_polls(struct poll_round *r, const struct poll_row *rows, size_t 
 		p->call = &calls[r->n++];
 		p->adapter->api->ask_page(p->channel, &page, r->q.now, r->q.a, p->call);
 	}
-	kw_client_run(kw_svc_client(r->q.svc), r->q.a, calls, r->n, r->q.deadline_ms, ANSWER_MAX);
+	kw_client_run(kw_svc_client(r->q.svc), r->q.a, calls, r->n, r->q.deadline_ms, PAGE_MAX);
 }
 
 enum kw_rc poll_job(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
@@ -275,7 +278,7 @@ enum kw_rc poll_job(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, st
 	if (n == 0)
 		return KW_NOTHING;
 	KW_TRY(store_take_polls(
-		pg, a, channels, n, CHANNELS_MAX, r->q.now, lease_ms(&r->q), &rows, &n, err));
+		pg, a, channels, n, POLLS_MAX, r->q.now, lease_ms(&r->q), &rows, &n, err));
 	if (n == 0)
 		return KW_NOTHING;
 	ask_polls(r, rows, n);
@@ -312,10 +315,10 @@ struct fetch {
 
 struct fetch_round {
 	struct asking q;
-	struct kw_intent *intents[CHANNELS_MAX * FETCHES_MAX];
-	size_t of[CHANNELS_MAX * FETCHES_MAX]; /* the fetch of each */
+	struct kw_intent *intents[FETCH_CHANNELS_MAX * FETCHES_MAX];
+	size_t of[FETCH_CHANNELS_MAX * FETCHES_MAX]; /* the fetch of each */
 	size_t n_intents;
-	struct fetch fetches[CHANNELS_MAX * FETCHES_MAX];
+	struct fetch fetches[FETCH_CHANNELS_MAX * FETCHES_MAX];
 	size_t n;
 };
 
@@ -353,7 +356,7 @@ static enum kw_rc take_fetches(struct fetch_round *r, struct kw_pg *pg, struct k
 	size_t n_kinds, n_channels = 0;
 
 	KW_TRY(store_due_fetches(pg, r->q.a, &kinds, &n_kinds, err));
-	for (size_t i = 0; i < n_kinds && n_channels < CHANNELS_MAX; i++) {
+	for (size_t i = 0; i < n_kinds && n_channels < FETCH_CHANNELS_MAX; i++) {
 		const struct kw_partner *channel =
 			kw_partners_find(partners, KW_CHANNEL, kinds[i].text + sizeof(FETCH) - 1);
 		struct kw_intent *intents;
@@ -383,7 +386,7 @@ static void ask_fetches(struct fetch_round *r)
 		f->adapter->api->ask_order(f->channel, f->external_id, r->q.now, r->q.a, f->calls);
 		n += f->adapter->api->n_calls;
 	}
-	kw_client_run(kw_svc_client(r->q.svc), r->q.a, calls, n, r->q.deadline_ms, ANSWER_MAX);
+	kw_client_run(kw_svc_client(r->q.svc), r->q.a, calls, n, r->q.deadline_ms, ORDER_MAX);
 }
 
 static enum kw_rc take_order(struct asking *q, struct fetch *f, struct kw_err *err)
@@ -408,14 +411,14 @@ static enum kw_rc take_order(struct asking *q, struct fetch *f, struct kw_err *e
 	return KW_OK;
 }
 
-/* 5, 10, 20 … s, at most four hours. */
-static kw_time pause_us(int attempts)
+/* 5, 10, 20 … s. */
+static kw_time pause_us(int attempts, int64_t max_s)
 {
 	int64_t s = PAUSE_MIN_S;
 
-	for (int i = 1; i < attempts && s < PAUSE_MAX_S; i++)
+	for (int i = 1; i < attempts && s < max_s; i++)
 		s *= 2;
-	return (s > PAUSE_MAX_S ? PAUSE_MAX_S : s) * KW_US_PER_S;
+	return (s > max_s ? max_s : s) * KW_US_PER_S;
 }
 
 /* Once for each order: a person sees it, while it goes on being tried. */
@@ -456,7 +459,9 @@ static enum kw_rc save_fetches(struct kw_batch *b, void *arg, struct kw_err *err
 		outcomes[i].result = unreadable && intent->attempts >= GIVE_UP_AFTER
 					     ? KW_INTENT_FAILED
 					     : KW_INTENT_AGAIN;
-		outcomes[i].due = b->now + pause_us(intent->attempts);
+		outcomes[i].due = b->now +
+				  pause_us(intent->attempts,
+					  unreadable ? PAUSE_INVALID_MAX_S : PAUSE_MAX_S);
 		outcomes[i].detail = told_why(b->arena, &f->err);
 		if (unreadable && intent->attempts >= EXCEPTION_AFTER)
 			rows[n++] = not_fetched(b, f);

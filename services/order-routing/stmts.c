@@ -293,19 +293,22 @@ const struct kw_stmt routing_stmts[] = {
 			 "FOR UPDATE SKIP LOCKED) d WHERE p.channel = d.channel "
 			 "RETURNING p.channel, p.since, p.page, p.seen_to, p.token, p.failures" },
 	[SAVE_POLLS] = { "UPDATE polls p SET since = i.since, page = i.page, "
-			 "seen_to = i.seen_to, due = i.due, reason = i.reason, "
+			 "seen_to = i.seen_to, "
+			 "due = clock_timestamp() + i.pause_ms * interval '1 millisecond', "
+			 "reason = i.reason, "
 			 "state = CASE WHEN i.reason IS NULL THEN 'GOOD' ELSE 'FAILING' END, "
 			 "failures = i.failures, orders = p.orders + i.orders, "
 			 "read_at = CASE WHEN i.read_to_end THEN $11::timestamptz "
 			 "ELSE p.read_at END "
 			 "FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::int[], "
-			 "$5::timestamptz[], $6::timestamptz[], $7::text[], $8::int[], "
+			 "$5::timestamptz[], $6::bigint[], $7::text[], $8::int[], "
 			 "$9::bigint[], $10::bool[]) AS i(channel, token, since, page, seen_to, "
-			 "due, reason, failures, orders, read_to_end) "
+			 "pause_ms, reason, failures, orders, read_to_end) "
 			 "WHERE p.channel = i.channel AND p.token = i.token" },
-	[DUE_FETCHES] = { "SELECT DISTINCT kind FROM intents WHERE state = 'PENDING' "
-			  "AND due <= clock_timestamp() AND kind >= 'fetch:' AND kind < 'fetch;' "
-			  "ORDER BY kind" },
+	/* in any order, so that channels with much to do do not always come first */
+	[DUE_FETCHES] = { "SELECT kind FROM (SELECT DISTINCT kind FROM intents "
+			  "WHERE state = 'PENDING' AND due <= clock_timestamp() "
+			  "AND kind >= 'fetch:' AND kind < 'fetch;') k ORDER BY random()" },
 	[READ_REVISION] = { "SELECT revision FROM orders WHERE order_id = $1::uuid" },
 	[READ_ORDER] = { "SELECT order_no, " ORDER_COLUMNS
 			 " FROM orders WHERE order_id = ANY ($1::uuid[])" },

@@ -22,7 +22,7 @@ static const struct kw_col outcome_cols[] = {
 	KW_COL_TIME(struct poll_outcome, walk.since),
 	KW_COL_INT(struct poll_outcome, walk.page),
 	KW_COL_TIME(struct poll_outcome, walk.seen_to),
-	KW_COL_TIME(struct poll_outcome, due),
+	KW_COL_I64(struct poll_outcome, pause_ms),
 	KW_COL_TEXT(struct poll_outcome, reason),
 	KW_COL_INT(struct poll_outcome, failures),
 	KW_COL_I64(struct poll_outcome, orders),
