@@ -186,8 +186,12 @@ static void check_channel(struct check *c, const char *at, const struct kw_partn
 		complain(c, pointer, "an API that is asked has url and api_secret_files");
 	if (!partner->url && partner->poll_s > 0)
 		complain(c, pointer, "poll_s is of an API that is asked");
+	if (!partner->url)
+		return;
 	/* its secrets travel with each call */
-	if (partner->url && strncmp(partner->url, "http://", 7) == 0 && !c->allow_private_urls)
+	bool tls = strncmp(partner->url, "https://", 8) == 0;
+	bool plain = strncmp(partner->url, "http://", 7) == 0;
+	if (!tls && !(plain && c->allow_private_urls))
 		complain(c, pointer, "not https://");
 }
 

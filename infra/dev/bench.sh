@@ -26,9 +26,10 @@ copy_dsn() { superuser_dsn | sed 's,/postgres?,/karwan_copy?,'; }
 
 stop_services() { in_parallel stop_program "${SERVICES[@]}"; }
 
-# The courier takes a hundred parcels a call.
+# The courier takes a hundred parcels a call; no channel is asked.
 bench_partners() {
-	jq '(.couriers[] | select(.name == "courier-a") | .batch_max) = 100 | .couriers |= map(select(.name == "courier-a"))' \
+	jq '(.couriers[] | select(.name == "courier-a") | .batch_max) = 100 | .couriers |= map(select(.name == "courier-a")) |
+		.channels |= map(select(.url | not))' \
 		"$DEV/partners.json" >"$RUN/partners.json"
 	# shellcheck disable=SC2034  # run.sh reads them
 	SIMULATORS=(courier-a) COURIERS_TELL=

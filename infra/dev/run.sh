@@ -3,7 +3,7 @@
 # Needs lib.sh, process.sh, servers.sh, secrets.sh.
 
 SERVICES=(listing-ingestion order-routing payment-reconciliation courier-dispatch)
-SIMULATORS=(courier-a courier-b)
+SIMULATORS=(courier-a courier-b shops)
 declare -A LOGIN=([listing-ingestion]=karwan_listing [order-routing]=karwan_routing
 	[payment-reconciliation]=karwan_payment [courier-dispatch]=karwan_dispatch)
 BIN=${BIN:-$LOCAL/build/release/bin}
@@ -80,6 +80,10 @@ command_of() {
 			--secret-file "$RUN/secrets/$1")
 		[ -z "$COURIERS_TELL" ] || COMMAND+=(--tracking-url "$(edge courier-dispatch)/v1/couriers/$1/tracking")
 		;;
+	shops)
+		COMMAND=(env -i "PATH=$PATH" "KARWAN_PARTNERS_FILE=$RUN/partners.json" "$ROOT/infra/simulators/shops"
+			--listen "127.0.0.1:${PORT[shops]}")
+		;;
 	*)
 		mapfile -t settings < <(service_env "$1")
 		COMMAND=(env -i "PATH=$PATH" "${settings[@]}" "${SERVICE_MORE[@]}" "$BIN/$(service_of "$1")")
@@ -109,7 +113,7 @@ is_ready() {
 	case "$1" in
 	postgres | redis | kafka) server "$1" answers ;;
 	dev-broker) [ -e "$RUN/run/brokers" ] ;;
-	courier-a | courier-b) ! port_is_free "${PORT[$1]}" ;;
+	courier-a | courier-b | shops) ! port_is_free "${PORT[$1]}" ;;
 	# Ready for requests (200), and its consumer has its partitions.
 	*) curl -fs -m 2 "$(admin "$1")/readyz" | jq -e '.assigned != false' >/dev/null ;;
 	esac

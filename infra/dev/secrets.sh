@@ -19,7 +19,7 @@ make_secrets() {
 	for name in pavilion dibs ahaan courier-a courier-b; do
 		make_secret "$name" webhook_secret
 	done
-	for name in shopify-demo aftership-demo easypost-demo; do
+	for name in shopify-demo woo-demo woo-demo-key woo-demo-secret daraz-demo daraz-demo-token aftership-demo easypost-demo; do
 		make_secret "$name" secret 16
 	done
 	make_secret stripe-demo stripe_secret
@@ -28,13 +28,22 @@ make_secrets() {
 	make_secret national-id-hash-key secret 32
 }
 
-# The couriers' addresses follow the run's ports; the rest of an existing file is its owner's.
+# The simulators' addresses follow the run's ports; the rest of an existing file is its owner's.
 make_partners() {
-	local file=$RUN/partners.json name
+	local file=$RUN/partners.json name url
 	[ -e "$file" ] || cp "$DEV/partners.json" "$file"
 	for name in "${SIMULATORS[@]}"; do
-		jq --arg name "$name" --arg url "http://127.0.0.1:${PORT[$name]}" \
-			'(.couriers[] | select(.name == $name) | .url) = $url' "$file" >"$file.new"
+		url=http://127.0.0.1:${PORT[$name]}
+		case "$name" in
+		shops)
+			jq --arg url "$url" '(.channels[] | select(.name | IN("woo-demo", "daraz-demo")) | .url) |=
+				sub("^(@shops@|http://127\\.0\\.0\\.1:[0-9]+)"; $url)' "$file" >"$file.new"
+			;;
+		*)
+			jq --arg name "$name" --arg url "$url" '(.couriers[] | select(.name == $name) | .url) = $url' \
+				"$file" >"$file.new"
+			;;
+		esac
 		mv "$file.new" "$file"
 	done
 }

@@ -23,7 +23,7 @@
 #define EXCEPTION_AFTER 5 /* failed fetches of an order that can be read by nobody */
 #define GIVE_UP_AFTER 30  /* about four days */
 #define PAUSE_MIN_S 5
-#define PAUSE_MAX_S 600         /* where the channel is away */
+#define PAUSE_MAX_S 600           /* where the channel is away */
 #define PAUSE_INVALID_MAX_S 14400 /* where its answer cannot be read */
 
 const struct kw_config_key channels_config[] = {
@@ -459,9 +459,8 @@ static enum kw_rc save_fetches(struct kw_batch *b, void *arg, struct kw_err *err
 		outcomes[i].result = unreadable && intent->attempts >= GIVE_UP_AFTER
 					     ? KW_INTENT_FAILED
 					     : KW_INTENT_AGAIN;
-		outcomes[i].due = b->now +
-				  pause_us(intent->attempts,
-					  unreadable ? PAUSE_INVALID_MAX_S : PAUSE_MAX_S);
+		outcomes[i].due = b->now + pause_us(intent->attempts,
+						   unreadable ? PAUSE_INVALID_MAX_S : PAUSE_MAX_S);
 		outcomes[i].detail = told_why(b->arena, &f->err);
 		if (unreadable && intent->attempts >= EXCEPTION_AFTER)
 			rows[n++] = not_fetched(b, f);

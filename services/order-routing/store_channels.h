@@ -17,7 +17,7 @@ struct poll_outcome {
 	const char *channel;
 	int64_t token;
 	struct walk walk;
-	int64_t pause_ms; /* until the next page is due */
+	int64_t pause_ms;   /* until the next page is due */
 	const char *reason; /* NULL: it is well */
 	int failures;
 	int64_t orders;

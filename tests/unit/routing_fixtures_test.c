@@ -222,7 +222,8 @@ static bool failed(const char *dir, const json_t *expected, enum kw_rc rc, const
 	if (!fails && rc != KW_OK && rc != KW_NOTHING)
 		fail_msg("%s: %s %s %s", dir, err->code, err->pointer, err->reason);
 	if (!fails) {
-		assert_int_equal(rc == KW_NOTHING, json_is_true(json_object_get(expected, "nothing")));
+		assert_int_equal(
+			rc == KW_NOTHING, json_is_true(json_object_get(expected, "nothing")));
 		return rc == KW_NOTHING;
 	}
 	if (strcmp(kw_rc_name(rc), string_of(fails, "rc")) != 0 ||
@@ -242,8 +243,7 @@ static void check_order(const struct order_adapter *a, const char *dir, const js
 
 	for (size_t i = 0; i < a->api->n_calls; i++)
 		calls[i] = answer_of(dir, kw_arena_printf(arena, "answer-%zu.json", i + 1));
-	enum kw_rc rc =
-		a->api->read_order(&partner, calls, NOW * KW_US_PER_S, arena, &heard, &err);
+	enum kw_rc rc = a->api->read_order(&partner, calls, NOW * KW_US_PER_S, arena, &heard, &err);
 	if (rc == KW_OK)
 		rc = told_of(&partner, a, arena, &heard, &told, &err);
 	if (failed(dir, expected, rc, &err))
@@ -276,8 +276,7 @@ static void check_page(const struct order_adapter *a, const char *dir, const jso
 		assert_int_equal(f->changed_at, time_of(row, "changed_at"));
 		assert_int_equal(told_of(&partner, a, arena, &f->heard, &told, NULL), KW_OK);
 		assert_string_equal(told.type, string_of(row, "type"));
-		assert_string_equal(
-			told.order_id.s, kw_uuid_of("order", "shop", f->external_id).s);
+		assert_string_equal(told.order_id.s, kw_uuid_of("order", "shop", f->external_id).s);
 	}
 }
 
@@ -295,8 +294,7 @@ static void check_asked(const char *dir, const struct kw_call *call, const json_
 	assert_int_equal(n, json_array_size(json_object_get(expected, "headers")));
 	for (size_t i = 0; i < n; i++)
 		assert_string_equal(call->headers[i],
-			json_string_value(
-				json_array_get(json_object_get(expected, "headers"), i)));
+			json_string_value(json_array_get(json_object_get(expected, "headers"), i)));
 }
 
 static void check_asks(const struct order_adapter *a, const char *folder)

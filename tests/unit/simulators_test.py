@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
+from urllib.parse import urlencode
 
 import jsonschema
 
@@ -22,9 +23,11 @@ ROOT = Path(sys.argv.pop(1) if len(sys.argv) > 1 else Path(__file__).parents[2])
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "infra/simulators"))
 # pylint: disable=wrong-import-position
-from karwan_sim import catalogue, ledger, marketplace, provider, signing, topics
+from karwan_sim import catalogue, ledger, marketplace, provider, shops, signing, topics
+from karwan_sim.bodies import body_of, daraz_record, shopify_test_notification, timestamp, woo_body
 from karwan_sim.environment import Environment
-from karwan_sim.orders import body_of, plan, shopify_test_notification, timestamp
+from karwan_sim.http import Client
+from karwan_sim.orders import plan
 from karwan_sim.traffic import Attempt, FORGERIES, Message, Switches, Traffic, disorder
 
 START = datetime(2026, 1, 5, 9, 0, tzinfo=timezone.utc)
@@ -33,18 +36,21 @@ STANDARD_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 def switches(**changes: float) -> Switches:
     row = {"orders": 60, "seed": 7, "start": START, "duplicate": 0.0, "delay": 0.0, "reorder": 0.0,
-           "forge": 0.0, "unfillable": 0.1, "rate": 40.0, "connections": 4, "attempts": None}
+           "forge": 0.0, "unfillable": 0.1, "lose": 0.0, "rate": 40.0, "connections": 4, "attempts": None}
     return Switches(**{**row, **changes})
 
 
-def environment(folder: str) -> Environment:
+def environment(folder: str, api: str = "http://127.0.0.1:1") -> Environment:
     secrets = {"shopify-demo": "shopify secret", "pavilion": STANDARD_SECRET, "dibs": STANDARD_SECRET,
-               "ahaan": STANDARD_SECRET, "stripe-demo": "whsec_verbatim", "operator": "token"}
+               "ahaan": STANDARD_SECRET, "woo-demo": "a&b", "daraz-demo": "helloworld", "api": "test", "stripe-demo": "whsec_verbatim", "operator": "token"}
     for name, secret in secrets.items():
         Path(folder, name).write_text(secret + "\n", encoding="utf-8")
     row = lambda name, adapter: {"name": name, "adapter": adapter, "secret_files": [name]}
+    asked = {"woo-demo": {"adapter": "woocommerce", "url": f"{api}/woo-demo", "api_secret_files": ["api", "api"]},
+             "daraz-demo": {"adapter": "lazada", "url": f"{api}/daraz-demo/rest", "api_secret_files": ["api"],
+                            "app_key": "123456"}}
     Path(folder, "partners.json").write_text(json.dumps({
-        "channels": [row(name, "x") for name in catalogue.CHANNELS],
+        "channels": [{**row(name, "x"), **asked.get(name, {})} for name in catalogue.CHANNELS],
         "providers": [row("stripe-demo", "stripe")], "operators": [row("operator", "")],
     }), encoding="utf-8")
     return Environment({"KARWAN_PARTNERS_FILE": f"{folder}/partners.json",
@@ -62,6 +68,16 @@ class Signatures(unittest.TestCase):
                          "dzJZAsrKgS3CWXM6rNBGtzgXNyx3e42VtAJkdHRRbhM=")
         self.assertEqual(signing.shopify("hush", b'{"a":"\\/x"}'),
                          "SGJ0FBKv4frcoVaEHb9e77rdQ0k/cgN9FgSSNV2KtgA=")
+
+    def test_daraz(self) -> None:
+        # Lazada's own example: https://open.lazada.com/apps/doc/doc?nodeId=10451
+        self.assertEqual(
+            signing.daraz_call("helloworld", "/order/get", {
+                "timestamp": "1517820392000", "order_id": "1234", "app_key": "123456", "access_token": "test",
+                "sign_method": "sha256"}),
+            "4190D32361CFB9581350222F345CB77F3B19F0E31D162316848A2C1FFD5FAB4A")
+        # by openssl dgst -sha256 -hmac over app key and body
+        self.assertEqual(signing.daraz_push("helloworld", "123456", b"{}"), "f8167a2643db0c01510da11c2b7eb1278e31a343e13d8a91ca8954d76b745e4a")
 
     def test_standard_webhooks(self) -> None:
         # the specification's own vector
@@ -107,7 +123,7 @@ class Bodies(unittest.TestCase):
         posted = jsonschema.Draft202012Validator(schema("karwan.order.posted.v1"))
         for order in self.orders:
             for kind in ("created", "updated", "paid", "cancelled"):
-                if order.channel != "shopify-demo":
+                if order.channel in ("pavilion", "dibs", "ahaan"):
                     posted.validate(json.loads(body_of(order, kind, START)))
 
     def test_totals_add_up(self) -> None:
@@ -119,12 +135,30 @@ class Bodies(unittest.TestCase):
                 self.assertEqual(sum(round(100 * float(part)) for part in parts),
                                  round(100 * float(total)))
                 self.assertIn(b"https:\\/\\/", body_of(order, "created", START))
+            elif order.channel in ("woo-demo", "daraz-demo"):
+                continue  # below
             else:
                 data = data["data"]
                 amount = {name: ledger.minor(data[name])
                           for name in ("total", "lines_total", "shipping", "tax", "discount")}
                 self.assertEqual(amount["total"], amount["lines_total"] + amount["shipping"]
                                  + amount["tax"] - amount["discount"])
+
+    def test_totals_of_shops_that_are_asked_add_up(self) -> None:
+        paisas = lambda value: round(100 * float(value))
+        for order in self.orders:
+            if order.channel not in ("woo-demo", "daraz-demo"):
+                continue
+            woo = json.loads(woo_body(order, "paid", START))
+            daraz = json.loads(daraz_record(order, "paid", START))
+            self.assertEqual(paisas(woo["total"]), order.total)
+            self.assertEqual(sum(paisas(line["total"]) for line in woo["line_items"]) + paisas(woo["shipping_total"]),
+                             order.total)
+            self.assertEqual(paisas(daraz["order"]["price"]), order.total)
+            self.assertEqual(sum(paisas(i["paid_price"]) for i in daraz["items"]) + paisas(daraz["order"]["shipping_fee"]),
+                             order.total)
+            self.assertEqual(len(daraz["items"]), sum(line.quantity for line in order.lines))
+            self.assertEqual(len({i["order_item_id"] for i in daraz["items"]}), len(daraz["items"]))
 
     def test_what_is_fillable_is_there(self) -> None:
         left = {i.channel_sku(c): (i, c) for i in catalogue.LISTINGS for c in i.channels}
@@ -232,6 +266,10 @@ def verifies(channel: str, headers: dict[str, str], body: bytes, now: int) -> bo
     if channel == "shopify-demo":
         good = base64.b64encode(mac(b"shopify secret", body).digest()).decode()
         return headers.get("X-Shopify-Hmac-Sha256") == good
+    if channel == "woo-demo":
+        return headers.get("X-WC-Webhook-Signature") == base64.b64encode(mac(b"a&b", body).digest()).decode()
+    if channel == "daraz-demo":
+        return headers.get("Authorization") == mac(b"helloworld", b"123456" + body).hexdigest()
     if channel == "stripe-demo":
         if "Stripe-Signature" not in headers:
             return False
@@ -297,6 +335,81 @@ class Sending(unittest.TestCase):
         traffic = Traffic(lambda m: "http://127.0.0.1:1/", sign, 1)
         with self.assertRaises(KeyError):
             traffic.run([Message(0, "dibs", "o", "created", "m", b"{}")])
+
+
+class Shops(unittest.TestCase):
+    """The shops that are asked, over HTTP, by one who knows their secrets."""
+
+    def setUp(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.server = shops.Server(("127.0.0.1", 0), {})
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.env = environment(self.folder.name, self.base)
+        self.server.RequestHandlerClass.shops = shops.open_shops(self.env.partners("channels"))
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.client = Client()
+        self.orders = {name: next(o for o in plan(100, 7, START) if o.channel == name and o.pays == "CHANNEL")
+                       for name in ("woo-demo", "daraz-demo")}
+        messages = marketplace.messages_of(self.orders.values(), switches(lose=1.0))
+        self.lost = [m.lost for m in messages if m.kind == "paid"]
+        tell = marketplace.teller(self.env)
+        for message in reversed(messages):  # the older state comes later, and replaces nothing
+            tell(message)
+
+    def tearDown(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.folder.cleanup()
+
+    def woo(self, path: str, secret: str = "test:test") -> tuple[int, object]:
+        headers = {"Authorization": "Basic " + base64.b64encode(secret.encode()).decode()}
+        answer = self.client.request("GET", f"{self.base}/woo-demo/wp-json/wc/v3/orders{path}", headers)
+        return answer.status, json.loads(answer.body or "null")
+
+    def daraz(self, path: str, secret: str = "helloworld", **more: str) -> dict:
+        query = {"access_token": "test", "app_key": "123456", "sign_method": "sha256", "timestamp": "1", **more}
+        text = path + "".join(name + query[name] for name in sorted(query))
+        sign = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest().upper()
+        answer = self.client.request("GET", f"{self.base}/daraz-demo/rest{path}?" + urlencode({**query, "sign": sign}))
+        return json.loads(answer.body)
+
+    def test_woocommerce(self) -> None:
+        order = self.orders["woo-demo"]
+        self.assertEqual(self.woo(f"/{order.external_id}", "test:else")[0], 401)
+        self.assertEqual(self.woo("/7")[0], 404)
+        status, body = self.woo(f"/{order.external_id}")
+        self.assertEqual((status, body["status"], body["id"]), (200, "processing", int(order.external_id)))
+        page = "?modified_after={}&dates_are_gmt=true&orderby=modified&order=asc&per_page=100"
+        self.assertEqual([row["id"] for row in self.woo(page.format("2026-01-05T08:00:00"))[1]], [int(order.external_id)])
+        self.assertEqual(self.woo(page.format("2026-01-05T10:00:00")), (200, []))
+        self.assertEqual(self.woo(page.format("2026-01-05T08:00:00") + "&page=2"), (200, []))
+        self.assertEqual(self.woo("?modified_after=2026-01-05T08:00:00")[0], 400)
+        self.client.request("DELETE", f"{self.base}/woo-demo/_orders/{order.external_id}")
+        self.assertEqual(self.woo(f"/{order.external_id}")[0], 404)
+        self.assertIn(True, self.lost)
+
+    def test_daraz(self) -> None:
+        order = self.orders["daraz-demo"]
+        self.assertEqual(self.daraz("/order/get", "else", order_id=order.external_id)["code"], "IncompleteSignature")
+        self.assertEqual(self.daraz("/order/get", order_id="7")["code"], "16")
+        told = self.daraz("/order/get", order_id=order.external_id)
+        self.assertEqual((told["code"], told["data"]["statuses"]), ("0", ["pending"]))
+        items = self.daraz("/order/items/get", order_id=order.external_id)["data"]
+        self.assertEqual(len(items), sum(line.quantity for line in order.lines))
+        since = lambda hour: self.daraz("/orders/get", update_after=f"2026-01-05T{hour}:00:00+00:00", limit="100",
+                                        offset="0")["data"]["count"]
+        self.assertEqual((since("08"), since("10")), (1, 0))
+
+    def test_they_can_be_unwell(self) -> None:
+        path = f"{self.base}/daraz-demo/rest/order/get"
+        for mode, status, part in (("rubbish", 200, b"<!doctype"), ("error", 500, b""), ("away", 0, b""),
+                                   ("never", 0, b""), ("cut", 200, b"{"), ("late", 200, b"IncompleteSignature"),
+                                   ("large", 200, b" " * shops.LARGE), ("good", 200, b"IncompleteSignature")):
+            body = json.dumps({"mode": mode, "ms": 1}).encode()
+            self.assertEqual(self.client.request("PUT", f"{self.base}/daraz-demo/_answers", {}, body).status, 204)
+            answer = self.client.request("GET", path)
+            self.assertEqual(answer.status, status, mode)
+            self.assertIn(part, answer.body)
 
 
 class Counting(unittest.TestCase):

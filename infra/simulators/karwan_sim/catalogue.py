@@ -8,6 +8,8 @@ CHANNELS = {  # currency, prefix of the channel's own SKUs
     "pavilion": ("USD", "PAV"),
     "dibs": ("PKR", "DIBS"),
     "ahaan": ("USD", "AHN"),
+    "woo-demo": ("PKR", "WOO"),
+    "daraz-demo": ("PKR", "DRZ"),
 }
 
 # id, name, lead, region, line1, city, postcode, phone
@@ -139,7 +141,7 @@ def _listing(n: int) -> Listing:
     title, kind, maker, skill, pkr, usd, grams = PIECES[n]
     names = list(CHANNELS)
     # a one-of-a-kind piece is offered everywhere; of the others, every third leaves one channel out
-    channels = names if kind == ONE or n % 3 else names[:n % 4] + names[n % 4 + 1:]
+    channels = names if kind == ONE or n % 3 else names[:n % 6] + names[n % 6 + 1:]
     return Listing(f"listing-{n + 1:02}", f"KW-{1001 + n}", title, kind, f"maker-{maker:02}", skill,
                    pkr, usd, grams, tuple(channels))
 

@@ -19,6 +19,9 @@ class Partner:
     name: str
     adapter: str
     secret: str  # the one in force: the first
+    url: str = ""  # of its API
+    api_secrets: tuple[str, ...] = ()
+    app_key: str = ""
 
 
 class Environment:
@@ -37,11 +40,14 @@ class Environment:
     def url(self, service: str) -> str:
         return self.need(f"KARWAN_{service.upper()}_URL").rstrip("/")
 
-    def partner(self, kind: str, name: str) -> Partner:
+    def partners(self, kind: str) -> dict[str, Partner]:
         if self._partners is None:
             self._partners = _read_partners(Path(self.need("KARWAN_PARTNERS_FILE")))
+        return self._partners[kind]
+
+    def partner(self, kind: str, name: str) -> Partner:
         try:
-            return self._partners[kind][name]
+            return self.partners(kind)[name]
         except KeyError:
             fail(f"the partners file declares no '{name}' among the {kind}", 78)
 
@@ -62,8 +68,14 @@ def _read_partners(path: Path) -> dict[str, dict[str, Partner]]:
 
 
 def _read_partner(folder: Path, row: dict) -> Partner:
-    file = folder / row["secret_files"][0]
+    return Partner(row["name"], row.get("adapter", ""), _read_secret(folder / row["secret_files"][0]),
+                   row.get("url", ""),
+                   tuple(_read_secret(folder / name) for name in row.get("api_secret_files", [])),
+                   row.get("app_key", ""))
+
+
+def _read_secret(file: Path) -> str:
     secret = file.read_text(encoding="utf-8").rstrip("\n")
     if not secret:
         raise ValueError(f"{file} is empty")
-    return Partner(row["name"], row.get("adapter", ""), secret)
+    return secret

@@ -78,9 +78,10 @@ class Ledger:
 
 
 def latencies(ledger: Ledger, orders: list[Order], order_attempts: list[Attempt],
-              payment_attempts: list[Attempt]) -> list[float]:
+              payment_attempts: list[Attempt], lost: set[Key] = frozenset()) -> list[float]:
     """Milliseconds, per booked parcel: from the last webhook that it needed (the order's, the
-    money's) to its event read from Kafka. A webhook counts from when it was first sent."""
+    money's) to its event read from Kafka. A webhook counts from when it was first sent. Those of
+    which one was lost had to wait for a poll, and are not counted."""
     asked: dict[Key, float] = {}
     money: dict[str, float] = {}
     for attempt in sorted(order_attempts, key=lambda a: a.sent_at):
@@ -97,6 +98,8 @@ def latencies(ledger: Ledger, orders: list[Order], order_attempts: list[Attempt]
     out = []
     for parcel, at in ledger.booked.items():
         key = ledger.orders_of[parcel]
+        if key in lost:
+            continue
         start = asked[key]
         if key in paid_in_advance:
             start = max(start, money[key[1]])

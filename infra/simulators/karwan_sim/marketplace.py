@@ -1,5 +1,5 @@
-"""Four marketplaces: what they send about orders, and how they sign it; and the operator who
-registers makers, hubs and listings. Standard library only (python3 of Debian 12)."""
+"""The marketplaces: what they send about orders, and how they sign it; and the operator who registers
+makers, hubs and listings. Standard library only (python3 of Debian 12)."""
 
 import json
 import time
@@ -7,16 +7,18 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
-from typing import Iterable
+from typing import Callable, Iterable
 
-from . import catalogue, signing
-from .environment import Environment
+from . import catalogue, shops, signing
+from .bodies import body_of, record_of, shopify_test_notification, timestamp
+from .environment import Environment, Partner
 from .http import Client
-from .orders import Order, body_of, shopify_test_notification, timestamp
+from .orders import Order
 from .traffic import Attempt, Message, Sign, Switches
 
 TOPICS = {"created": "orders/create", "updated": "orders/updated", "paid": "orders/paid",
           "cancelled": "orders/cancelled", "test": "orders/cancelled"}
+WOO_TOPICS = {"created": "order.created", "paid": "order.updated", "cancelled": "order.deleted"}
 WRONG_SECRET = "whsec_" + "d3JvbmcgYnV0IG9mIGEgZ29vZCBsZW5ndGghISE="
 EXPIRED_S = 3600
 CANCEL_AFTER_S = 5.0  # of an order that is never paid; no delay of its creation is longer
@@ -45,19 +47,21 @@ def is_cancelled_later(order: Order) -> bool:
 def _message(order: Order, kind: str, at: float, s: Switches) -> Message:
     said_at = order.placed_at + timedelta(seconds={"created": 0, "paid": 1, "cancelled": 60}[kind])
     token = Random(f"message/{s.seed}/{order.index}/{kind}").getrandbits(96)
+    lost = (order.channel == "woo-demo" and kind == "paid"
+            and Random(f"lost/{s.seed}/{order.index}").random() < s.lose)
     return Message(at, order.channel, order.external_id, kind, f"msg_{token:024x}",
-                   body_of(order, kind, said_at))
+                   body_of(order, kind, said_at), record=record_of(order, kind, said_at), lost=lost)
 
 
 def signer(env: Environment) -> Sign:
-    secrets = {name: env.partner("channels", name).secret for name in catalogue.CHANNELS}
+    channels = {name: env.partner("channels", name) for name in catalogue.CHANNELS}
 
     def sign(message: Message, now: int) -> tuple[dict[str, str], bytes]:
-        secret = WRONG_SECRET if message.forged == "WRONG_SECRET" else secrets[message.channel]
-        shopify = message.channel == "shopify-demo"
-        headers = _shopify(message, secret, now) if shopify else _standard(message, secret, now)
+        channel = channels[message.channel]
+        secret = WRONG_SECRET if message.forged == "WRONG_SECRET" else channel.secret
+        headers = HEADERS.get(message.channel, _standard)(message, secret, channel, now)
         if message.forged == "NO_SIGNATURE":
-            headers.pop("X-Shopify-Hmac-Sha256" if shopify else "webhook-signature")
+            headers.pop(SIGNATURES.get(message.channel, "webhook-signature"))
         body = message.body
         if message.forged == "CHANGED_BODY":
             body = body.replace(b'"quantity":1', b'"quantity":9') + b" "
@@ -66,7 +70,7 @@ def signer(env: Environment) -> Sign:
     return sign
 
 
-def _shopify(message: Message, secret: str, now: int) -> dict[str, str]:
+def _shopify(message: Message, secret: str, _channel: Partner, now: int) -> dict[str, str]:
     return {
         "X-Shopify-Topic": TOPICS[message.kind],
         "X-Shopify-Hmac-Sha256": signing.shopify(secret, message.body),
@@ -78,13 +82,53 @@ def _shopify(message: Message, secret: str, now: int) -> dict[str, str]:
     }
 
 
-def _standard(message: Message, secret: str, now: int) -> dict[str, str]:
+def _woo(message: Message, secret: str, _channel: Partner, now: int) -> dict[str, str]:
+    topic = WOO_TOPICS[message.kind]
+    return {
+        "X-WC-Webhook-Source": "https://woo-demo.example/",
+        "X-WC-Webhook-Topic": topic,
+        "X-WC-Webhook-Resource": "order",
+        "X-WC-Webhook-Event": topic.removeprefix("order."),
+        "X-WC-Webhook-Signature": signing.shopify(secret, message.body),
+        "X-WC-Webhook-ID": "3",
+        "X-WC-Webhook-Delivery-ID": f"{now:032x}",  # neither unique nor stable
+    }
+
+
+def _daraz(message: Message, secret: str, channel: Partner, _now: int) -> dict[str, str]:
+    return {"Authorization": signing.daraz_push(secret, channel.app_key, message.body)}
+
+
+def _standard(message: Message, secret: str, _channel: Partner, now: int) -> dict[str, str]:
     at = now - EXPIRED_S if message.forged == "EXPIRED" else now
     return {
         "webhook-id": message.message_id,
         "webhook-timestamp": str(at),
         "webhook-signature": signing.standard_webhook(secret, message.message_id, at, message.body),
     }
+
+
+HEADERS = {"shopify-demo": _shopify, "woo-demo": _woo, "daraz-demo": _daraz}
+SIGNATURES = {"shopify-demo": "X-Shopify-Hmac-Sha256", "woo-demo": "X-WC-Webhook-Signature",
+              "daraz-demo": "Authorization"}
+
+
+def teller(env: Environment) -> Callable[[Message], None]:
+    """The shops know of it before they send it: what their API tells is put there."""
+    client = Client()
+    urls = {name: shops.orders_url(channel.url) for name, channel in env.partners("channels").items()
+            if channel.url}
+
+    def tell(message: Message) -> None:
+        if message.channel not in urls or message.forged:
+            return
+        gone = not message.record
+        url = f"{urls[message.channel]}/{message.external_id}"
+        answer = client.request("DELETE" if gone else "PUT", url, {}, b"" if gone else message.record)
+        if answer.status != 204:
+            raise RuntimeError(f"{url}: {answer.status} {answer.body.decode(errors='replace')}")
+
+    return tell
 
 
 def url_of(env: Environment, message: Message) -> str:

@@ -1,13 +1,12 @@
-"""What buyers order: a function of the seed and the time from which orders are dated. Bodies as
-Shopify sends them, and in our own order schema. Standard library only (python3 of Debian 12)."""
+"""What buyers order: a function of the seed and the time from which orders are dated. Standard
+library only (python3 of Debian 12)."""
 
-import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from random import Random
 
 from . import catalogue
-from .catalogue import CHANNELS, LISTINGS, ONE, ORDER, Listing, money
+from .catalogue import CHANNELS, LISTINGS, ONE, ORDER, Listing
 
 UNFILLABLE = ("UNKNOWN_SKU", "LAST_PIECE")
 
@@ -75,7 +74,7 @@ class Order:
     placed_at: datetime
     lines: tuple[Line, ...]
     buyer: Buyer
-    pays: str  # STRIPE, CHANNEL (orders/paid), COD, NEVER
+    pays: str  # STRIPE, CHANNEL (it says so itself), COD, NEVER
     unfillable: str  # "" or one of UNFILLABLE
 
     @property
@@ -148,6 +147,8 @@ def _external_id(r: Random, channel: str, i: int) -> str:
         "pavilion": f"{2_000_000_000_000 + token * 10_000 + i}",
         "dibs": f"DIBS-{token:08}-{i}",
         "ahaan": f"AH-{token:08}-{i}",
+        "woo-demo": f"{100_000 + token % 9_000 * 10_000 + i}",
+        "daraz-demo": f"{100_000_000_000_000 + token * 1_000_000 + i}",
     }[channel]
 
 
@@ -161,7 +162,9 @@ def _pays(r: Random, channel: str, currency: str, unpaid: float) -> str:
         return "NEVER"
     if currency == "PKR" and dice < unpaid + 0.06:
         return "COD"
-    return "CHANNEL" if channel == "shopify-demo" and dice > 0.6 else "STRIPE"
+    if channel == "daraz-demo":
+        return "CHANNEL"  # the marketplace takes the money
+    return "CHANNEL" if channel in ("shopify-demo", "woo-demo") and dice > 0.6 else "STRIPE"
 
 
 def _lines(r: Random, i: int, channel: str, shelf: Shelf, wanted: str) -> tuple[list[Line], str]:
@@ -198,110 +201,3 @@ def _line(r: Random, i: int, n: int, channel: str, item: Listing, quantity: int)
     discount = price * quantity // 10 if r.random() < 0.15 else 0
     return Line(_line_id(i, n), item.channel_sku(channel), item.title, quantity, price, discount,
                 item.weight_g)
-
-
-# ---- bodies ----
-
-def timestamp(at: datetime) -> str:
-    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _decimal(minor: int) -> str:
-    return f"{minor // 100}.{minor % 100:02}"
-
-
-def _write(body: dict) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def karwan_body(order: Order, kind: str, at: datetime) -> bytes:
-    """schemas/events/karwan.order.posted.v1.json; kind: created, updated, cancelled or paid."""
-    country, region, city, postcode, line1, phone = order.buyer.place
-    c = order.currency
-    ship_to = {"name": order.buyer.name, "line1": line1, "city": city, "region": region,
-               "country": country, "phone": phone}
-    if postcode:
-        ship_to["postcode"] = postcode
-    data = {
-        "order_id": order.external_id, "number": order.number,
-        "placed_at": timestamp(order.placed_at), "currency": c, "test": False,
-        "cod": order.pays == "COD", "email": order.buyer.email,
-        "financial_status": "paid" if kind == "paid" else "pending",
-        "total": money(order.total, c), "lines_total": money(order.gross, c),
-        "shipping": money(order.shipping, c), "tax": money(0, c),
-        "discount": money(order.discount, c), "ship_to": ship_to,
-        "lines": [
-            {"line_id": line.line_id, "sku": line.sku, "title": line.title,
-             "quantity": line.quantity, "price": money(line.price, c),
-             "discount": money(line.discount, c)}
-            for line in order.lines
-        ],
-    }
-    if kind == "cancelled":
-        data["cancel_reason"] = "customer"
-    return _write({"type": f"order.{kind}", "timestamp": timestamp(at), "data": data})
-
-
-def shopify_body(order: Order, kind: str, at: datetime) -> bytes:
-    """https://shopify.dev/docs/api/admin-rest/latest/resources/order; slashes as Shopify writes
-    them, so that a signature over anything but the bytes received does not fit."""
-    c = order.currency
-    gateway = "Cash on Delivery (COD)" if order.pays == "COD" else "shopify_payments"
-    shipping = {"amount": _decimal(order.shipping), "currency_code": c}
-    body = {
-        "id": int(order.external_id), "name": order.number, "order_number": int(order.number[1:]),
-        "email": order.buyer.email, "created_at": timestamp(order.placed_at),
-        "updated_at": timestamp(at), "cancelled_at": None, "cancel_reason": None, "test": False,
-        "currency": c, "presentment_currency": c, "gateway": None,
-        "payment_gateway_names": [gateway],
-        "financial_status": "paid" if kind == "paid" else "pending", "fulfillment_status": None,
-        "total_line_items_price": _decimal(order.gross),
-        "subtotal_price": _decimal(order.gross - order.discount),
-        "total_discounts": _decimal(order.discount), "total_tax": "0.00",
-        "total_price": _decimal(order.total),
-        "total_shipping_price_set": {"shop_money": shipping, "presentment_money": shipping},
-        "landing_site": "https://shopify-demo.example/collections/shawls",
-        "line_items": [_shopify_line(line, c) for line in order.lines],
-        "shipping_lines": [{"title": "Standard", "price": _decimal(order.shipping)}],
-        "shipping_address": _shopify_address(order.buyer), "refunds": [],
-    }
-    if kind == "cancelled":
-        body["cancelled_at"] = timestamp(at)
-        body["cancel_reason"] = "customer"
-        body["financial_status"] = "voided"
-    return _write(body).replace(b"/", b"\\/")
-
-
-def _shopify_line(line: Line, currency: str) -> dict:
-    amount = {"amount": _decimal(line.discount), "currency_code": currency}
-    return {
-        "id": int(line.line_id), "variant_id": int(line.line_id) + 30_000_000_000, "sku": line.sku,
-        "title": line.title, "quantity": line.quantity, "price": _decimal(line.price),
-        "total_discount": "0.00", "grams": line.weight_g, "requires_shipping": True,
-        "fulfillable_quantity": line.quantity, "properties": [], "tax_lines": [],
-        "discount_allocations": [
-            {"amount": _decimal(line.discount), "amount_set": {"shop_money": amount}}
-        ] if line.discount else [],
-    }
-
-
-def _shopify_address(buyer: Buyer) -> dict:
-    country, region, city, postcode, line1, phone = buyer.place
-    return {"first_name": buyer.first, "last_name": buyer.last, "name": buyer.name,
-            "company": None, "address1": line1, "address2": "", "city": city, "province": region,
-            "zip": postcode or None, "country_code": country, "phone": phone}
-
-
-def body_of(order: Order, kind: str, at: datetime) -> bytes:
-    write = shopify_body if order.channel == "shopify-demo" else karwan_body
-    return write(order, kind, at)
-
-
-def shopify_test_notification(at: datetime) -> bytes:
-    """What the button "send test notification" sends: never an order."""
-    line = Line("866550311766439020", "IPOD2008PINK", "IPod Nano - 8GB", 1, 19900, 0, 567)
-    order = Order(0, "shopify-demo", "820982911946154508", "#9999", at, (line,),
-                  Buyer("Steve", "Shipper", PLACES["USD"][0]), "NEVER", "")
-    body = json.loads(shopify_body(order, "cancelled", at))
-    body["test"] = True
-    return _write(body).replace(b"/", b"\\/")

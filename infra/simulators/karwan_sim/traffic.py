@@ -18,6 +18,7 @@ from .http import Answer, Client
 
 FORGERIES = ("WRONG_SECRET", "NO_SIGNATURE", "CHANGED_BODY", "EXPIRED")
 ATTEMPTS_MAX = 12
+UNTIMED = ("shopify-demo", "woo-demo", "daraz-demo")  # they sign no time
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Message:
     message_id: str  # the same on every retry and repeat
     body: bytes
     forged: str = ""  # one of FORGERIES
+    record: bytes = b""  # what the marketplace's API tells of the order from then on
+    lost: bool = False  # that is all: no request leaves
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Switches:
     reorder: float
     forge: float
     unfillable: float
+    lose: float
     rate: float
     connections: int
     attempts: Path | None
@@ -84,6 +88,8 @@ def add_switches(parser: argparse.ArgumentParser, **defaults: float) -> None:
     add("reorder", _share, 0.0, "share of later messages that come before the earlier one")
     add("forge", _share, 0.0, "share of messages beside which a forged one is sent")
     add("unfillable", _share, 0.1, "share of orders that cannot be filled")
+    add("lose", _share, 0.0, "share of WooCommerce's webhooks of payments that are never sent; what is not"
+        " older than a day is found by asking the shop")
     add("rate", _positive(float), 40.0, "orders a second")
     add("connections", _positive(int), 16, "requests at once")
     parser.add_argument("--attempts", type=Path, metavar="FILE",
@@ -94,7 +100,7 @@ def read_switches(options: argparse.Namespace) -> Switches:
     seed = options.seed if options.seed is not None else SystemRandom().randrange(10 ** 6)
     start = options.start or datetime.now(timezone.utc).replace(microsecond=0)
     return Switches(options.orders, seed, start, options.duplicate, options.delay, options.reorder,
-                    options.forge, options.unfillable, options.rate, options.connections,
+                    options.forge, options.unfillable, options.lose, options.rate, options.connections,
                     options.attempts)
 
 
@@ -113,14 +119,14 @@ def disorder(messages: list[Message], s: Switches, name: str) -> list[Message]:
     late = [replace(m, at=m.at + r.uniform(0.2, 3)) if r.random() < s.delay else m for m in out]
     again = [replace(m, at=m.at + r.choice((0, 0.01, r.uniform(0.1, 3))))
              for m in late if r.random() < s.duplicate for _ in range(r.randint(1, 3))]
-    false = [_forge(m, r) for m in late if r.random() < s.forge]
+    false = [_forge(m, r) for m in late if r.random() < s.forge and not m.lost]
     return sorted(late + again + false, key=lambda m: m.at)
 
 
 def _forge(message: Message, r: Random) -> Message:
     how = r.choice(FORGERIES)
-    if how == "EXPIRED" and message.channel == "shopify-demo":
-        how = "WRONG_SECRET"  # Shopify signs no time
+    if how == "EXPIRED" and message.channel in UNTIMED:
+        how = "WRONG_SECRET"
     at = max(0.0, message.at + r.uniform(-0.2, 0.5))
     if r.random() < 0.5:  # of an order that nobody made
         other = "9" + message.external_id[1:] if message.external_id[:1].isdigit() \
@@ -146,8 +152,9 @@ class Traffic:
     attempts while it runs."""
 
     def __init__(self, url_of: Callable[[Message], str], sign: Sign, connections: int,
-                 log: Path | None = None) -> None:
-        self.url_of, self.sign = url_of, sign
+                 log: Path | None = None,
+                 before: Callable[[Message], None] = lambda message: None) -> None:
+        self.url_of, self.sign, self.before = url_of, sign, before
         self.client = Client()
         self.pool = ThreadPoolExecutor(connections)
         self.attempts: list[Attempt] = []
@@ -191,6 +198,9 @@ class Traffic:
             self._lock.notify()
 
     def _send(self, message: Message, tries: int) -> None:
+        self.before(message)
+        if message.lost:
+            return
         now = time.time()
         headers, body = self.sign(message, int(now))
         answer = self.client.request("POST", self.url_of(message),
