@@ -20,6 +20,9 @@
 #define FETCH_CHANNELS_MAX 4
 #define FETCHES_MAX 4 /* orders of one channel */
 #define ORDER_MAX ((size_t)1024 * 1024)
+/* Their times have whole seconds: of a notice that is newer than this, something more may happen in
+ * the same second after it was fetched, and would look the same. It is left for the next poll. */
+#define FRESH_US (5 * KW_US_PER_S)
 #define EXCEPTION_AFTER 5 /* failed fetches of an order that can be read by nobody */
 #define GIVE_UP_AFTER 30  /* about four days */
 #define PAUSE_MIN_S 5
@@ -176,7 +179,8 @@ static enum kw_rc take_page(struct asking *q, struct poll *p, struct kw_err *err
 			KW_TRY(told_of(p->channel, p->adapter, q->a, &f->heard, &told, err));
 		}
 		const struct submitted *hint = hint_of(q->a, f, &told);
-		if (recent_knows(hint))
+		bool fresh = !told.order && f->changed_at > q->now - FRESH_US;
+		if (fresh || recent_knows(hint))
 			continue;
 		p->hints[p->n] = hint;
 		will_append(q, &told, NULL);
