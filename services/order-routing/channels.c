@@ -59,6 +59,7 @@ static struct kw_metric failing = {
 /* What both jobs work with. */
 struct asking {
 	struct kw_svc *svc;
+	const struct kw_partners *partners; /* the same ones for the whole round */
 	struct kw_arena *a;
 	kw_time now;
 	int deadline_ms;
@@ -72,6 +73,7 @@ static struct asking asking_of(struct kw_svc *svc, struct kw_arena *a)
 	const struct channels_config *config = kw_svc_config(svc);
 
 	return (struct asking) { .svc = svc,
+		.partners = kw_svc_partners(svc),
 		.a = a,
 		.now = kw_now(kw_svc_flow(svc)->clock),
 		.deadline_ms = (int)config->channel_deadline_ms };
@@ -251,7 +253,6 @@ static enum kw_rc save_polls(struct kw_batch *b, void *arg, struct kw_err *err)
 
 static void ask_polls(struct poll_round *r, const struct poll_row *rows, size_t n)
 {
-	const struct kw_partners *partners = kw_svc_partners(r->q.svc);
 	struct kw_call *calls = kw_new(r->q.a, struct kw_call, n);
 
 	for (size_t i = 0; i < n; i++) {
@@ -259,7 +260,7 @@ static void ask_polls(struct poll_round *r, const struct poll_row *rows, size_t 
 		struct page page = { rows[i].walk.since, rows[i].walk.page };
 
 		p->row = &rows[i];
-		p->channel = kw_partners_find(partners, KW_CHANNEL, rows[i].channel);
+		p->channel = kw_partners_find(r->q.partners, KW_CHANNEL, rows[i].channel);
 		kw_assert(p->channel != NULL); /* it was in the list that was leased from */
 		p->adapter = order_adapter_find(p->channel->adapter);
 		p->call = &calls[r->n++];
@@ -278,7 +279,7 @@ enum kw_rc poll_job(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, st
 	if (!kw_svc_appends(svc))
 		return KW_NOTHING;
 	r->q = asking_of(svc, a);
-	n = polled_channels(kw_svc_partners(svc), a, &channels);
+	n = polled_channels(r->q.partners, a, &channels);
 	if (n == 0)
 		return KW_NOTHING;
 	KW_TRY(store_take_polls(
@@ -355,14 +356,13 @@ static enum kw_rc add_intent(struct fetch_round *r, const struct kw_partner *cha
  * that is not declared wait. */
 static enum kw_rc take_fetches(struct fetch_round *r, struct kw_pg *pg, struct kw_err *err)
 {
-	const struct kw_partners *partners = kw_svc_partners(r->q.svc);
 	struct text_row *kinds;
 	size_t n_kinds, n_channels = 0;
 
 	KW_TRY(store_due_fetches(pg, r->q.a, &kinds, &n_kinds, err));
 	for (size_t i = 0; i < n_kinds && n_channels < FETCH_CHANNELS_MAX; i++) {
-		const struct kw_partner *channel =
-			kw_partners_find(partners, KW_CHANNEL, kinds[i].text + sizeof(FETCH) - 1);
+		const struct kw_partner *channel = kw_partners_find(
+			r->q.partners, KW_CHANNEL, kinds[i].text + sizeof(FETCH) - 1);
 		struct kw_intent *intents;
 		size_t n, first = r->n;
 

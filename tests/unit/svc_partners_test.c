@@ -128,10 +128,38 @@ static void test_good(void **state)
 	assert_false(p.allow_private_urls);
 }
 
+static void test_a_channel_that_is_asked(void **state)
+{
+	struct kw_partners p;
+
+	(void)state;
+	assert_int_equal(
+		load("{\"channels\":[{\"name\":\"daraz\",\"adapter\":\"lazada\","
+		     "\"secret_files\":[\"plain\"],\"fee_bps\":0,\"park_days\":1,"
+		     "\"app_key\":\"123456\",\"seller_id\":\"9\",\"currency\":\"PKR\","
+		     "\"url\":\"https://api.example/rest\",\"api_secret_files\":[\"second\","
+		     "\"plain\"],\"poll_s\":60}]}",
+			&p),
+		KW_OK);
+	const struct kw_partner *c = kw_partners_find(&p, KW_CHANNEL, "daraz");
+	assert_string_equal(c->url, "https://api.example/rest");
+	assert_string_equal(c->app_key, "123456");
+	assert_string_equal(c->seller_id, "9");
+	assert_string_equal(c->currency, "PKR");
+	assert_int_equal(c->poll_s, 60);
+	assert_int_equal(c->secrets.n, 1);
+	assert_int_equal(c->api_secrets.n, 2);
+	assert_memory_equal(c->api_secrets.keys[0].p, "other", 5);
+	assert_memory_equal(c->api_secrets.keys[1].p, "hello", 5);
+}
+
 /* A channel that is good but for what the test changes. */
 #define CHANNEL(name, adapter, secrets, fee)                           \
 	"{\"channels\":[{\"name\":\"" name "\",\"adapter\":\"" adapter \
 	"\",\"secret_files\":[" secrets "],\"fee_bps\":" fee ",\"park_days\":14}]}"
+#define ASKED(more)                                                                \
+	"{\"channels\":[{\"name\":\"a\",\"adapter\":\"lazada\",\"secret_files\":[" \
+	"\"plain\"],\"fee_bps\":1,\"park_days\":14," more "}],\"allow_private_urls\":false}"
 #define COURIER(url, zone, price)                                                               \
 	"{\"couriers\":[{\"name\":\"c\",\"adapter\":\"karwan\",\"secret_files\":[\"webhook\"]," \
 	"\"url\":\"" url "\",\"rates\":[{\"zone\":\"" zone                                      \
@@ -163,6 +191,18 @@ static void test_each_kind_of_bad(void **state)
 			"empty" },
 		{ CHANNEL("a", "karwan", "\"plain\"", "1"), "/channels/0/secret_files/0",
 			"Standard Webhooks" },
+		{ ASKED("\"url\":\"https://a\""), "/channels/0/url", "api_secret_files" },
+		{ ASKED("\"api_secret_files\":[\"plain\"]"), "/channels/0/url",
+			"api_secret_files" },
+		{ ASKED("\"poll_s\":5"), "/channels/0/url", "poll_s" },
+		{ ASKED("\"poll_s\":0"), "/channels/0/poll_s", "" },
+		{ ASKED("\"url\":\"http://a\",\"api_secret_files\":[\"plain\"]"), "/channels/0/url",
+			"https" },
+		{ ASKED("\"url\":\"@shops@\",\"api_secret_files\":[\"plain\"]"), "/channels/0/url",
+			"https" },
+		{ ASKED("\"url\":\"https://a\",\"api_secret_files\":[\"plain\",\"public\"]"),
+			"/channels/0/api_secret_files/1", "everybody may read it" },
+		{ ASKED("\"currency\":\"XYZ\""), "/channels/0/currency", "ISO 4217" },
 		{ COURIER("ftp://a", "PK", "1.00"), "/couriers/0/url", "http" },
 		{ COURIER("http://a", "pk", "1.00"), "/couriers/0/rates/0/zone", "capital" },
 		{ COURIER("http://a", "P", "1.00"), "/couriers/0/rates/0/zone", "capital" },
@@ -216,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_channel_that_is_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_kind_of_bad, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_errors_at_once, setup, teardown),
 	};

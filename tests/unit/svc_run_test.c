@@ -234,6 +234,36 @@ static void test_post_to_event(void **state)
 	kt_partner_done(&partner);
 }
 
+static char trace_of_all[64];
+
+static void check_trace(struct toy *toy, const struct kw_message *m)
+{
+	struct kw_bytes trace = header(m, "traceparent");
+
+	(void)toy;
+	if (!trace_of_all[0]) /* version and trace id */
+		snprintf(trace_of_all, sizeof(trace_of_all), "%.35s", (const char *)trace.p);
+	assert_memory_equal(trace.p, trace_of_all, 35);
+}
+
+/* What a job appends is there when it goes on, and belongs to the trace that caused it. */
+static void test_a_job_appends(void **state)
+{
+	struct toy *toy = *state;
+
+	toy_up(toy);
+	toy_until(toy, "/readyz", 200, "\"assigned\":true", &answer);
+	assert_int_equal(toy_post(toy, "parrot", 3, &answer), 202);
+	/* two toys, two errands */
+	toy_until(toy, "/metrics", 200, "karwan_published_total 4\n", &answer);
+	assert_int_equal(toy_get(toy, "echo", &answer), 200);
+	assert_string_equal(answer.body, "{\"name\":\"echo\",\"number\":3}");
+	assert_int_equal(toy_stop(toy), 0);
+	toy_no_errors(toy);
+	assert_int_equal(read_in_topic(toy, check_trace), 2);
+	assert_int_equal(toy_count(toy, "SELECT count(*) FROM intents WHERE state = 'PENDING'"), 0);
+}
+
 static void test_once(void **state)
 {
 	struct toy *toy = *state;
@@ -603,6 +633,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_each_kind_of_wrong_file, without_kafka, done),
 		cmocka_unit_test_setup_teardown(test_other_partition_count, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_post_to_event, with_servers, done),
+		cmocka_unit_test_setup_teardown(test_a_job_appends, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_once, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_who_may_ask, with_servers, done),
 		cmocka_unit_test_setup_teardown(test_partners_are_read_again, with_servers, done),

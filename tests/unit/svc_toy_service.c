@@ -56,6 +56,9 @@ static enum kw_rc on_asked(struct kw_batch *b, const void *in, size_t n, struct 
 		struct kw_uuid id = kw_uuid_of("toy", m[i].name, number);
 		kw_emit(b, &kept, m[i].name, &id, 1, &m[i].meta, &m[i]);
 		kw_intend(b, "errand", &id, &id, b->now, &m[i].meta, message_fields, &m[i]);
+		id = kw_uuid_of("parrot", m[i].name, number);
+		if (strcmp(m[i].name, "parrot") == 0)
+			kw_intend(b, "echo", &id, &id, b->now, &m[i].meta, message_fields, &m[i]);
 	}
 	return KW_OK;
 }
@@ -93,6 +96,36 @@ static enum kw_rc run_errands(
 
 	KW_TRY(kw_lease_take(pg, a, "errand", 100, 10000, &e.intents, &e.n, err));
 	return kw_outcome_run(kw_svc_flow(svc), pg, a, end_errands, &e, err);
+}
+
+static enum kw_rc end_echo(struct kw_batch *b, void *arg, struct kw_err *err)
+{
+	const struct kw_intent *intent = arg;
+	struct kw_intent_outcome outcome = {
+		.id = intent->id, .token = intent->token, .result = KW_INTENT_DONE
+	};
+
+	return kw_lease_finish(b, &outcome, 1, err);
+}
+
+/* A parrot says what it was told: on its own thread, by the way that all messages take. */
+static enum kw_rc run_echo(
+	struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct toy_message m = { 0 };
+	struct kw_intent *intent;
+	size_t n;
+
+	if (!kw_svc_appends(svc))
+		return KW_NOTHING;
+	KW_TRY(kw_lease_take(pg, a, "echo", 1, 10000, &intent, &n, err));
+	KW_TRY(kw_json_decode(
+		message_fields, intent->payload, strlen(intent->payload), a, &m, err));
+	m.name = "echo";
+	struct kw_job_message messages[] = { { "karwan.toy.asked.v1", intent->trace,
+		{ m.name, kw_uuid_of("toy", m.name), &m } } };
+	KW_TRY(kw_svc_append_now(svc, a, messages, 1, err));
+	return kw_outcome_run(kw_svc_flow(svc), pg, a, end_echo, intent, err);
 }
 
 /* ---- API ---- */
@@ -174,6 +207,7 @@ static const struct kw_adapter adapters[] = {
 };
 
 static const struct kw_job jobs[] = { { "errands", run_errands, 20, 0 }, { 0 } };
+static const struct kw_job apart[] = { { "echo", run_echo, 20, 0 }, { 0 } };
 
 int toy_main(int argc, char **argv)
 {
@@ -192,6 +226,7 @@ int toy_main(int argc, char **argv)
 		.routes = routes,
 		.topics = rows,
 		.jobs = jobs,
+		.apart = apart,
 		.adapters = adapters,
 	};
 
