@@ -1,4 +1,4 @@
-/* Notices become intents, which the job of channels.c leases; withdrawals become cancellations. */
+/* Notices become intents, which the job of fetch.c leases; withdrawals become cancellations. */
 #include "notices.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* order-routing: orders of marketplaces become work for makers and hubs. */
 #include "adapters/adapter.h"
 #include "api.h"
-#include "channels.h"
+#include "asking.h"
 #include "handlers.h"
 #include "jobs.h"
 #include "svc/svc.h"

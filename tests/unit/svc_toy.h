@@ -1,6 +1,7 @@
 /* The smallest whole service, run as a process of its own: two ways to post a toy, one to read it,
- * a handler that keeps it, emits an event and intends an errand, a job that runs the errand, and one
- * apart that appends. And what a test does to it: start, ask over HTTP, read its log, signal. Failures end the test. */
+ * a handler that keeps it, emits an event and intends an errand, a job that runs the errand, and
+ * one apart that appends. And what a test does to it: start, ask over HTTP, read its log, signal.
+ * Failures end the test. */
 #ifndef KT_SVC_TOY_H
 #define KT_SVC_TOY_H
 
