@@ -193,6 +193,8 @@ static void check_channel(struct check *c, const char *at, const struct kw_partn
 	bool plain = strncmp(partner->url, "http://", 7) == 0;
 	if (!tls && !(plain && c->allow_private_urls))
 		complain(c, pointer, "not https://");
+	if (partner->url[strlen(partner->url) - 1] == '/')
+		complain(c, pointer, "ends with /");
 }
 
 static void read_secrets(struct check *c, const char *at, const char *const *files, size_t n,

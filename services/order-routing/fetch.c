@@ -4,6 +4,7 @@
 #include "asking.h"
 #include "flow/lease.h"
 #include "notices.h"
+#include "rest.h"
 #include "store_channels.h"
 #include "json/json.h"
 
@@ -31,7 +32,7 @@ struct fetch {
 	const char *external_id, *trace;
 	struct kw_uuid order_id;
 	struct kw_call *calls;
-	size_t first, n; /* its messages */
+	bool appends; /* a message */
 	enum kw_rc rc;
 	struct kw_err err;
 };
@@ -70,8 +71,8 @@ static enum kw_rc add_intent(struct fetch_round *r, const struct kw_partner *cha
 	return KW_OK;
 }
 
-/* Some of each channel, so that one that hangs leaves room for the others. Intents of a channel
- * that is not declared wait. */
+/* Some of each channel, so that there is room for all. Intents of a channel that is not declared,
+ * or is left alone because it hangs, wait. */
 static enum kw_rc take_fetches(struct fetch_round *r, struct kw_pg *pg, struct kw_err *err)
 {
 	struct text_row *kinds;
@@ -84,7 +85,7 @@ static enum kw_rc take_fetches(struct fetch_round *r, struct kw_pg *pg, struct k
 		struct kw_intent *intents;
 		size_t n, first = r->n;
 
-		if (!channel || !asking_api(channel))
+		if (!channel || !asking_api(channel) || rest_has(channel->name, kw_monotonic_us()))
 			continue;
 		enum kw_rc rc = kw_lease_take(pg, r->q.a, kinds[i].text, FETCHES_MAX,
 			asking_lease_ms(&r->q), &intents, &n, err);
@@ -111,6 +112,22 @@ static void ask_fetches(struct fetch_round *r)
 	kw_client_run(kw_svc_client(r->q.svc), r->q.a, calls, n, r->q.deadline_ms, ORDER_MAX);
 }
 
+/* Which channels let us wait with all that they were asked for? */
+static void learn_who_hangs(const struct fetch_round *r)
+{
+	int64_t now_us = kw_monotonic_us();
+
+	for (size_t i = 0; i < r->n;) {
+		const struct kw_partner *channel = r->fetches[i].channel;
+		bool hung = true;
+
+		for (; i < r->n && r->fetches[i].channel == channel; i++)
+			hung = hung && r->fetches[i].rc == KW_RETRY &&
+			       strcmp(r->fetches[i].err.code, "TIMEOUT") == 0;
+		rest_learn(channel->name, hung, now_us);
+	}
+}
+
 static enum kw_rc take_order(struct asking *q, struct fetch *f, struct kw_err *err)
 {
 	const struct order_api *api = f->adapter->api;
@@ -127,8 +144,7 @@ static enum kw_rc take_order(struct asking *q, struct fetch *f, struct kw_err *e
 	if (strcmp(heard.order.external_id, f->external_id) != 0)
 		return kw_fail_code(err, KW_INVALID, "ANOTHER_ORDER", "another order was answered");
 	KW_TRY(told_of(f->channel, f->adapter, q->a, &heard, &told, err));
-	f->first = q->n_messages;
-	f->n = 1;
+	f->appends = true;
 	asking_append(q, &told, f->trace);
 	return KW_OK;
 }
@@ -143,11 +159,12 @@ static kw_time pause_us(int attempts, int64_t max_s)
 	return (s > max_s ? max_s : s) * KW_US_PER_S;
 }
 
-/* Once for each order: a person sees it, while it goes on being tried. */
-static struct exception_row not_fetched(struct kw_batch *b, const struct fetch *f)
+/* Once for each notice: a person sees it, while it goes on being tried. */
+static struct exception_row not_fetched(
+	struct kw_batch *b, const struct kw_intent *intent, const struct fetch *f)
 {
 	return (struct exception_row) {
-		.exception_id = kw_uuid_of("exception", "NOT_FETCHED", f->order_id.s),
+		.exception_id = kw_uuid_of("exception", "NOT_FETCHED", intent->id.s),
 		.kind = EXCEPTION_NOT_FETCHED,
 		.channel = f->channel->name,
 		.external_id = f->external_id,
@@ -184,10 +201,15 @@ static enum kw_rc save_fetches(struct kw_batch *b, void *arg, struct kw_err *err
 		outcomes[i].due = b->now + pause_us(intent->attempts,
 						   unreadable ? PAUSE_INVALID_MAX_S : PAUSE_MAX_S);
 		outcomes[i].detail = asking_why(b->arena, &f->err);
-		if (unreadable && intent->attempts >= EXCEPTION_AFTER)
-			rows[n++] = not_fetched(b, f);
 	}
 	KW_TRY(kw_lease_finish(b, outcomes, r->n_intents, err));
+	for (size_t i = 0; i < r->n_intents; i++) {
+		const struct fetch *f = &r->fetches[r->of[i]];
+
+		if (outcomes[i].held && f->rc == KW_INVALID &&
+			r->intents[i]->attempts >= EXCEPTION_AFTER)
+			rows[n++] = not_fetched(b, r->intents[i], f);
+	}
 	return store_insert_exceptions(b, rows, n, err);
 }
 
@@ -205,11 +227,12 @@ enum kw_rc fetch_job(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, s
 	r->q.messages = kw_new(a, struct kw_job_message, r->n);
 	for (size_t i = 0; i < r->n; i++)
 		r->fetches[i].rc = take_order(&r->q, &r->fetches[i], &r->fetches[i].err);
+	learn_who_hangs(r);
 	struct kw_err lost;
 	enum kw_rc rc = kw_svc_append_now(svc, a, r->q.messages, r->q.n_messages, &lost);
 	for (size_t i = 0; i < r->n; i++) {
 		struct fetch *f = &r->fetches[i];
-		if (rc != KW_OK && f->rc == KW_OK && f->n > 0) {
+		if (rc != KW_OK && f->rc == KW_OK && f->appends) {
 			f->rc = KW_RETRY;
 			f->err = lost;
 		}

@@ -198,6 +198,8 @@ static void test_each_kind_of_bad(void **state)
 		{ ASKED("\"poll_s\":0"), "/channels/0/poll_s", "" },
 		{ ASKED("\"url\":\"http://a\",\"api_secret_files\":[\"plain\"]"), "/channels/0/url",
 			"https" },
+		{ ASKED("\"url\":\"https://a/\",\"api_secret_files\":[\"plain\"]"),
+			"/channels/0/url", "ends with /" },
 		{ ASKED("\"url\":\"@shops@\",\"api_secret_files\":[\"plain\"]"), "/channels/0/url",
 			"https" },
 		{ ASKED("\"url\":\"https://a\",\"api_secret_files\":[\"plain\",\"public\"]"),
