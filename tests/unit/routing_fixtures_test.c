@@ -378,6 +378,41 @@ static void all_fixtures(void **state)
 	}
 }
 
+/* What the partners file's own table cannot say. */
+static void a_channel_has_what_its_adapter_needs(void **state)
+{
+	static const struct {
+		struct kw_partner channel;
+		size_t n_api_secrets;
+		const char *pointer; /* NULL: it is well */
+	} rows[] = {
+		{ { .adapter = "shopify" }, 0, NULL },
+		{ { .adapter = "shopify", .url = "https://a" }, 1, "/url" },
+		{ { .adapter = "woocommerce" }, 0, NULL },
+		{ { .adapter = "woocommerce", .url = "https://a" }, 2, NULL },
+		{ { .adapter = "woocommerce", .url = "https://a" }, 1, "/api_secret_files" },
+		{ { .adapter = "lazada", .url = "https://a", .app_key = "1", .currency = "PKR" }, 1,
+			NULL },
+		{ { .adapter = "lazada", .url = "https://a", .app_key = "1", .currency = "PKR" }, 2,
+			"/api_secret_files" },
+		{ { .adapter = "lazada", .url = "https://a", .app_key = "1" }, 1, "/currency" },
+		{ { .adapter = "lazada", .url = "https://a", .currency = "PKR" }, 1, "/app_key" },
+		{ { .adapter = "lazada", .app_key = "1", .currency = "PKR" }, 0, "/url" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KW_LEN(rows); i++) {
+		struct kw_partner channel = rows[i].channel;
+		struct kw_err err = { 0 };
+
+		channel.api_secrets.n = rows[i].n_api_secrets;
+		assert_int_equal(
+			order_partner_check(&channel, &err), rows[i].pointer ? KW_INVALID : KW_OK);
+		if (rows[i].pointer)
+			assert_string_equal(err.pointer, rows[i].pointer);
+	}
+}
+
 static int setup(void **state)
 {
 	static struct kw_clock clock;
@@ -409,6 +444,9 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(all_fixtures) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_fixtures),
+		cmocka_unit_test(a_channel_has_what_its_adapter_needs),
+	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
