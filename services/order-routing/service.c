@@ -13,8 +13,8 @@ static const struct kw_job jobs[] = {
 };
 
 static const struct kw_job apart[] = {
-	{ "poll", poll_job, 500 },
-	{ "fetch", fetch_job, 100 },
+	{ "poll", poll_job, 500, 0 },
+	{ "fetch", fetch_job, 100, 0 },
 	{ 0 },
 };
 
