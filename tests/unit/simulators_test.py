@@ -441,6 +441,10 @@ class Counting(unittest.TestCase):
                   sent(order, "created", 11.9, 202), sent(cod, "created", 11.5, 202)]
         money = [sent(order, "succeeded", 11.0, 202), sent(order, "succeeded", 11.8, 202)]
         self.assertEqual(ledger.latencies(book, [order, cod], orders, money), [500.0, 1000.0])
+        # one that came after the event was not needed; what was lost is not timed
+        late = [sent(order, "created", 12.5, 202), sent(cod, "created", 11.5, 202)]
+        self.assertEqual(ledger.latencies(book, [order, cod], late, money), [500.0, 1000.0])
+        self.assertEqual(ledger.latencies(book, [order, cod], orders, money, {(cod.channel, cod.external_id)}), [1000.0])
 
     def test_money(self) -> None:
         self.assertEqual(ledger.minor({"amount": "19.99", "currency": "USD"}), 1999)

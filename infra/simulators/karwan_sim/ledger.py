@@ -100,10 +100,9 @@ def latencies(ledger: Ledger, orders: list[Order], order_attempts: list[Attempt]
         key = ledger.orders_of[parcel]
         if key in lost:
             continue
-        start = asked[key]
-        if key in paid_in_advance:
-            start = max(start, money[key[1]])
-        out.append(1000 * (at - start))
+        needed = [asked[key], money[key[1]]] if key in paid_in_advance else [asked[key]]
+        # a payment told by the channel brings the order with it: what came later was not needed
+        out.append(1000 * (at - max(sent for sent in needed if sent <= at)))
     return sorted(out)
 
 
