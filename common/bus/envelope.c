@@ -7,9 +7,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/csv.h"
+
 #define ATTRIBUTE_MAX 200 /* bytes of one attribute */
 #define EPOCH_DIGITS 6
 #define NUMBER_DIGITS 19
+#define JSON "application/json"
 #define STRUCTURED "application/cloudevents" /* also -batch: Kafka has none */
 
 void kw_place_format(struct kw_place place, char out[KW_SEQUENCE_TEXT])
@@ -75,15 +78,16 @@ size_t kw_envelope_headers(const struct kw_envelope *e, struct kw_arena *a, stru
 	return n;
 }
 
-/* Attributes hold no control characters (section "Type System" of the specification). */
+/* Text of the specification's type String: UTF-8 without control characters (C0, DEL, C1). */
 static bool is_clean(struct kw_bytes text)
 {
 	const unsigned char *p = text.p;
 
 	for (size_t i = 0; i < text.n; i++)
-		if (p[i] < 0x20 || p[i] == 0x7f)
+		if (p[i] < 0x20 || p[i] == 0x7f ||
+			(p[i] == 0xc2 && i + 1 < text.n && p[i + 1] < 0xa0))
 			return false;
-	return text.n <= ATTRIBUTE_MAX;
+	return kw_utf8_ok(text.p, text.n);
 }
 
 /* "" when the header is absent and not required. */
@@ -95,9 +99,12 @@ static enum kw_rc attribute(const struct kw_message *m, struct kw_arena *a, cons
 	if (required && value.n == 0)
 		return kw_fail_code(err, KW_INVALID, "ENVELOPE", "the header %s is %s", name,
 			value.p ? "empty" : "absent");
+	if (value.n > ATTRIBUTE_MAX)
+		return kw_fail_code(err, KW_INVALID, "ENVELOPE",
+			"the header %s is longer than %d bytes", name, ATTRIBUTE_MAX);
 	if (!is_clean(value))
 		return kw_fail_code(err, KW_INVALID, "ENVELOPE",
-			"the header %s is too long or has control characters", name);
+			"the header %s is not UTF-8, or has control characters", name);
 	*ret = value.n ? kw_arena_strn(a, value.p, value.n) : "";
 	return KW_OK;
 }
@@ -118,15 +125,27 @@ static void take_trace(const struct kw_message *m, struct kw_trace *ret)
 	ret->s[value.n] = '\0';
 }
 
+static bool begins(struct kw_bytes text, const char *with)
+{
+	return text.n >= strlen(with) && strncasecmp(text.p, with, strlen(with)) == 0;
+}
+
+/* content-type is the attribute datacontenttype; absent, it means JSON. */
 static enum kw_rc check_mode(const struct kw_message *m, struct kw_err *err)
 {
 	struct kw_bytes type = kw_message_header(m, "content-type");
+	const char *p = type.p;
+	size_t n = 0;
 
-	if (type.n >= sizeof(STRUCTURED) - 1 &&
-		strncasecmp(type.p, STRUCTURED, sizeof(STRUCTURED) - 1) == 0)
+	if (begins(type, STRUCTURED))
 		return kw_fail_code(err, KW_INVALID, "ENVELOPE",
 			"structured mode is not spoken here, only binary");
-	return KW_OK;
+	while (n < type.n && p[n] != ';' && p[n] != ' ' && p[n] != '\t')
+		n++;
+	if (type.n == 0 || (begins(type, JSON) && n == strlen(JSON)))
+		return KW_OK;
+	return kw_fail_code(
+		err, KW_INVALID, "ENVELOPE", "the header content-type is not application/json");
 }
 
 enum kw_rc kw_envelope_parse(

@@ -46,6 +46,21 @@ int kw_currency_digits(const char *currency)
 	return -1;
 }
 
+bool kw_currency_at(size_t i, char ret_code[4], int *ret_digits)
+{
+	for (int digits = 0; digits < (int)KW_LEN(codes_of_digits); digits++) {
+		size_t n = codes_of_digits[digits] ? strlen(codes_of_digits[digits]) / 4 : 0;
+		if (i < n) {
+			memcpy(ret_code, codes_of_digits[digits] + 4 * i, 3);
+			ret_code[3] = '\0';
+			*ret_digits = digits;
+			return true;
+		}
+		i -= n;
+	}
+	return false;
+}
+
 enum kw_rc kw_money_parse(
 	const char *text, const char *currency, struct kw_money *ret, struct kw_err *err)
 {

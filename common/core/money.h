@@ -16,6 +16,8 @@ struct kw_money {
 
 /* Number of digits after the point (PKR 2, JPY 0, KWD 3), or -1 for a code that is not money. */
 int kw_currency_digits(const char *currency);
+/* The currency at this place of the list of all that are known; false beyond its end. */
+bool kw_currency_at(size_t i, char ret_code[4], int *ret_digits);
 
 /* "-12.50" (plain decimal, JSON string dialect): zeros past the minor unit are fine, anything else
  * is INVALID; no exponent, grouping, blanks, sign "+". The currency must be known. */

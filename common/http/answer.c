@@ -26,7 +26,7 @@ static const struct kw_field error_fields[] = {
 	KW_END,
 };
 
-static const struct kw_field problem_fields[] = {
+const struct kw_field kw_problem_fields[] = {
 	KW_STR(struct problem, type, KW_REQUIRED, 1, 64),
 	KW_STR(struct problem, title, KW_REQUIRED, 1, 64),
 	KW_I64(struct problem, status, KW_REQUIRED, 100, 599),
@@ -77,10 +77,10 @@ void kw_problem(struct kw_request_impl *im, int status, const char *detail, cons
 		p.n_errors = 1;
 	}
 	kw_buf_init(&out, 8192);
-	kw_json_encode(problem_fields, &p, &out);
+	kw_json_encode(kw_problem_fields, &p, &out);
 	kw_assert(!out.full);
 	im->rs = (struct kw_response) { .status = status,
-		.content_type = "application/problem+json",
+		.content_type = KW_PROBLEM_MEDIA,
 		.body = { kw_arena_copy(im->arena, out.p, out.n), out.n } };
 	kw_buf_done(&out);
 }
@@ -124,6 +124,11 @@ enum MHD_Result kw_send_answer(struct kw_request_impl *im)
 	char number[16];
 
 	rs->status = rs->status ? rs->status : 200;
+	/* where a method is not allowed, the route is one of another method */
+	if (im->match.route && rs->status != 405 && !kw_route_tells(im->match.route, rs))
+		kw_log(KW_ERROR, "an answer that the route does not tell",
+			KW_LS("route", im->match.route->path), KW_LI("status", rs->status),
+			KW_LS("media", rs->content_type));
 	/* libmicrohttpd only reads it; its older interface has no const. */
 	union {
 		const void *in;
@@ -134,8 +139,7 @@ enum MHD_Result kw_send_answer(struct kw_request_impl *im)
 	if (!r)
 		return MHD_NO;
 	if (rs->body.n) {
-		add_header(r, "Content-Type",
-			rs->content_type ? rs->content_type : "application/json");
+		add_header(r, "Content-Type", rs->content_type ? rs->content_type : KW_JSON_MEDIA);
 		add_header(r, "X-Content-Type-Options", "nosniff");
 	}
 	add_header(r, "Cache-Control", "no-store");

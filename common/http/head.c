@@ -106,13 +106,6 @@ void kw_refuse_size(struct kw_request_impl *im)
 	kw_refuse(im, 413, im->body_max ? "The body is too large." : "No body is expected here.");
 }
 
-static size_t body_limit(const struct kw_route *route)
-{
-	if (!route || route->body == KW_NO_BODY)
-		return 0;
-	return route->max_body ? route->max_body : KW_BODY_MAX;
-}
-
 static void check_limits(struct kw_request_impl *im)
 {
 	struct kw_server *s = im->server;
@@ -142,7 +135,7 @@ void kw_check_head(struct kw_request_impl *im, const char *version)
 	im->length = fault ? 0 : length_of(f.length);
 	im->has_body = f.n_encoding > 0 || im->length > 0;
 	im->expects = f.expects;
-	im->body_max = body_limit(im->match.route);
+	im->body_max = im->match.route ? kw_route_body_max(im->match.route) : 0;
 	if (rc == KW_NOTHING)
 		kw_refuse(im, 404, "There is nothing here.");
 	if (rc == KW_INVALID) {

@@ -14,7 +14,6 @@
 #include "http/route.h"
 #include "http/server.h"
 
-#define KW_BODY_MAX (1024 * 1024)
 /* A refused body up to this size is read and thrown away, so that the sender gets to read the
  * answer; a larger one is cut off. */
 #define KW_DISCARD_MAX (4 * 1024 * 1024)

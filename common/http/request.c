@@ -39,19 +39,69 @@ int kw_request_header_count(const struct kw_request *rq, const char *name)
 	return c.n;
 }
 
+/* Is name one of a list, separated by "|"? */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t n_name = strlen(name), n;
+
+	if (list && strcmp(list, "*") == 0)
+		return true;
+	for (; list && *list; list += n + (list[n] == '|')) {
+		n = strcspn(list, "|");
+		if (n == n_name && strncasecmp(list, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *kw_request_header(const struct kw_request *rq, const char *name)
 {
 	const char *value =
 		MHD_lookup_connection_value(rq->impl->connection, MHD_HEADER_KIND, name);
+
+	/* what nobody tells a caller of must not matter */
+	kw_assert(rq->impl->authenticating || !rq->route || !rq->route->answers ||
+		  is_listed(rq->route->headers, name));
 
 	if (value && rq->impl->authenticating && kw_request_header_count(rq, name) > 1)
 		rq->impl->header_twice = true;
 	return value;
 }
 
+static const struct kw_argument *argument_of(const struct kw_route *route, const char *name)
+{
+	const struct kw_argument *argument = route->query;
+
+	while (argument && argument->name && strcmp(argument->name, name) != 0)
+		argument++;
+	return argument && argument->name ? argument : NULL;
+}
+
 const char *kw_request_query(const struct kw_request *rq, const char *name)
 {
+	kw_assert(!rq->route->answers || argument_of(rq->route, name));
 	return kw_query_find(rq->impl->target.query, name, rq->arena);
+}
+
+enum kw_rc kw_request_name(
+	const struct kw_request *rq, const char *name, int *ret, struct kw_err *err)
+{
+	const struct kw_argument *argument = argument_of(rq->route, name);
+	const char *text = kw_request_query(rq, name);
+	const char *pointer = kw_arena_printf(rq->arena, "/%s", name);
+
+	kw_assert(argument && argument->names);
+	*ret = -1;
+	if (!text)
+		return argument->required
+			       ? kw_fail_at(err, KW_INVALID, pointer, "is required in the query")
+			       : KW_OK;
+	for (int i = 0; i < argument->names->n; i++)
+		if (strcasecmp(kw_strtab_name(argument->names, i), text) == 0) {
+			*ret = i;
+			return KW_OK;
+		}
+	return kw_fail_at(err, KW_INVALID, pointer, "is none of the names");
 }
 
 /* ---- the head ---- */
@@ -143,14 +193,15 @@ static bool media_fits(const char *expected, const char *given)
 static bool media_ok(struct kw_request_impl *im)
 {
 	const struct kw_route *route = im->match.route;
-	const char *coding = kw_request_header(&im->rq, "Content-Encoding");
+	const char *coding =
+		MHD_lookup_connection_value(im->connection, MHD_HEADER_KIND, "Content-Encoding");
 
 	if (route->body == KW_NO_BODY)
 		return true;
 	if (coding && strcasecmp(coding, "identity") != 0)
 		return false;
 	return media_fits(route->media ? route->media : "application/json",
-		kw_request_header(&im->rq, "Content-Type"));
+		MHD_lookup_connection_value(im->connection, MHD_HEADER_KIND, "Content-Type"));
 }
 
 static bool authenticated(struct kw_request_impl *im)

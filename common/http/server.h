@@ -1,7 +1,7 @@
-/* HTTP server from one const route array: 404, 405 with Allow, 413, 408, 415, 429, 401, body
- * decoding, metrics and the access log come from the table, in the order of checks of the contract:
- * route, method, size and framing, limits, authentication, media type, parsing. http is the only
- * layer that uses libmicrohttpd, libcurl and OpenSSL.
+/* HTTP server from one const route array (http/table.h): 404, 405 with Allow, 413, 408, 415, 429,
+ * 401, body decoding, metrics and the access log come from the table, in the order of checks of the
+ * contract: route, method, size and framing, limits, authentication, media type, parsing. http is
+ * the only layer that uses libmicrohttpd, libcurl and OpenSSL.
  *
  * Handlers run on the server's pool, one request at a time per thread; what they allocate from
  * rq->arena lives until the answer is sent. A handler may put off its answer (kw_request_defer) and
@@ -16,11 +16,10 @@
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/id.h"
-#include "json/field.h"
+#include "http/table.h"
 
 #define KW_PATH_PARAMS_MAX 4
 
-struct kw_route;
 struct kw_deferred;
 
 struct kw_request {
@@ -38,40 +37,15 @@ struct kw_request {
 };
 
 /* Header by name in any case, or NULL. A header given twice is refused (400) for names that
- * authenticate reads. */
+ * authenticate reads. A handler may ask for those of its route only. */
 const char *kw_request_header(const struct kw_request *rq, const char *name);
 /* How often the header was given. */
 int kw_request_header_count(const struct kw_request *rq, const char *name);
-/* Query argument, decoded, or NULL. */
+/* Query argument of the route's table, decoded, or NULL. */
 const char *kw_request_query(const struct kw_request *rq, const char *name);
-
-struct kw_response {
-	int status;               /* 0: 200 */
-	const char *content_type; /* NULL: application/json */
-	struct kw_bytes body;     /* in the request's arena */
-	int retry_after_s;        /* 0: none */
-	const char *etag;         /* NULL: none */
-};
-
-/* OK: send rs. NOTHING: 404. INVALID: 422 with pointer (400 where err->code is "SYNTAX"). CONFLICT:
- * 409. RETRY: 503 with Retry-After. FATAL: 500. Errors are answered as application/problem+json
- * from err (reason, pointer, code). */
-typedef enum kw_rc kw_handler_fn(struct kw_request *rq, struct kw_response *rs, struct kw_err *err);
-
-enum kw_body { KW_NO_BODY, KW_RAW_BODY, KW_JSON_BODY };
-
-struct kw_route {
-	const char *method;
-	const char *path; /* "/v1/orders/:id" */
-	kw_handler_fn *handle;
-	int auth; /* 0: open; other values are the server's owner's (svc/svc.h) */
-	enum kw_body body;
-	const struct kw_field *fields; /* KW_JSON_BODY */
-	size_t in_size;
-	size_t max_body;   /* 0: 1 MiB */
-	const char *media; /* expected media types of a body, separated by "|"; NULL:
-			      application/json; "*": any (the handler looks) */
-};
+/* One that is a name (in any case): its value; -1 where it is absent and need not be there. */
+enum kw_rc kw_request_name(
+	const struct kw_request *rq, const char *name, int *ret, struct kw_err *err);
 
 struct kw_server_config {
 	const char *listen;            /* "127.0.0.1:8080"; port 0: any */

@@ -329,6 +329,38 @@ enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,
 	return KW_OK;
 }
 
+const char *kw_svc_text(struct kw_arena *a, const struct kw_field *fields, const void *data)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf text;
+
+	kw_buf_init(&text, MESSAGE_MAX);
+	kw_json_encode(fields, data, &text);
+	kw_assert(!text.full);
+	return kw_arena_strn(a, text.p, text.n);
+}
+
+enum kw_rc kw_svc_cursor(
+	struct kw_request *rq, kw_time *ret_time, struct kw_uuid *ret_id, struct kw_err *err)
+{
+	const char *text = kw_request_query(rq, "cursor");
+	kw_time time = 0;
+	int digits = 0;
+
+	if (!text)
+		return KW_OK;
+	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 17; digits++)
+		time = time * 10 + (text[digits] - '0');
+	if (digits == 0 || text[digits] != '_' || !kw_uuid_parse(text + digits + 1, ret_id))
+		return kw_fail_at(err, KW_INVALID, "/cursor", "is not a cursor of this list");
+	*ret_time = time;
+	return KW_OK;
+}
+
+const char *kw_svc_cursor_text(struct kw_arena *a, kw_time time, const struct kw_uuid *id)
+{
+	return kw_arena_printf(a, "%" PRId64 "_%s", time, id->s);
+}
+
 /* ---- for stream.c ---- */
 
 const struct kw_topic_row *kw_edge_row(const struct kw_svc *svc, const char *type)

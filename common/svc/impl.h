@@ -1,5 +1,5 @@
 /* The running service, and what the files of svc share: svc.c (start, signals, leave), settings.c
- * (configuration and partners), edge.c (requests), stream.c (requests
+ * (configuration and partners), describe.c, edge.c (requests), stream.c (requests
  * of many messages), read.c (the pool for API reads), work.c
  * (consumer, publisher, jobs, watch), health.c (admin server). Private to svc. */
 #ifndef KW_SVC_IMPL_H
@@ -89,6 +89,10 @@ void kw_settings_log(struct kw_svc *svc);
 /* SIGHUP: a new snapshot, or the old one and an error in the log. */
 void kw_settings_reload(struct kw_svc *svc);
 void kw_settings_done(struct kw_svc *svc);
+
+/* ---- describe.c ---- */
+
+void kw_describe(const struct kw_service *service, FILE *out);
 
 /* ---- edge.c ---- */
 

@@ -16,6 +16,20 @@ const struct kw_field kw_resolve_body_fields[] = {
 	KW_END,
 };
 
+struct resolve_answer {
+	struct kw_uuid exception_id;
+};
+static const struct kw_field answer_fields[] = {
+	KW_UUID(struct resolve_answer, exception_id, KW_REQUIRED),
+	KW_END,
+};
+const struct kw_answer kw_resolve_answers[] = {
+	{ 202, answer_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 409, NULL, NULL },
+	{ 0 },
+};
+
 const struct kw_field kw_resolve_requested_fields[] = {
 	KW_UUID(struct kw_resolve_requested, exception_id, KW_REQUIRED),
 	KW_I64(struct kw_resolve_requested, version, KW_REQUIRED, 1, INT64_MAX),
@@ -96,7 +110,7 @@ enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct 
 	if (assigns && !kw_partners_find(kw_svc_partners(rq->ctx), KW_CHANNEL, m->channel))
 		return kw_fail_at(err, KW_INVALID, "/channel", "no such channel");
 	return kw_svc_append(rq, KW_RESOLVE_REQUESTED, look.id.s, &look.id, m,
-		kw_arena_printf(rq->arena, "{\"exception_id\":\"%s\"}", look.id.s), err);
+		kw_svc_text(rq->arena, answer_fields, &(struct resolve_answer) { look.id }), err);
 }
 
 /* ---- where KEEP is all ---- */

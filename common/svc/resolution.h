@@ -1,7 +1,6 @@
-/* How a person ends an exception: the endpoint POST /v1/exceptions/:id/resolve and the message that
- * it appends to the service's in topic. The service decides in its batch handler; the edge only
- * refuses what can be seen to be impossible. A service that has exceptions has a view
- * exception_list (exception_id, kind, state, version, …) in its schema. Any thread. */
+/* How a person ends an exception (svc/exceptions.h): the endpoint POST /v1/exceptions/:id/resolve
+ * and the message that it appends to the service's in topic. The service decides in its batch
+ * handler; the edge only refuses what can be seen to be impossible. Any thread. */
 #ifndef KW_SVC_RESOLUTION_H
 #define KW_SVC_RESOLUTION_H
 
@@ -21,6 +20,7 @@ struct kw_resolve_body {
 	const char *channel, *external_id;
 };
 extern const struct kw_field kw_resolve_body_fields[];
+extern const struct kw_answer kw_resolve_answers[]; /* of the route */
 
 /* karwan.exception.resolve_requested.v1, key: the exception's id. It acts on this version alone, so
  * that a repeat, or one that comes late, changes nothing. */

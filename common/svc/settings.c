@@ -233,9 +233,9 @@ void kw_settings_help(const struct kw_service *service, FILE *out)
 {
 	struct tables t = tables_of(service, NULL, NULL);
 
-	fprintf(out, "usage: %s [--once | --help | --version]\n\n", service->name);
-	fprintf(out,
-		"  --once     does what there is to do without serving the API, then exits\n\n");
+	fprintf(out, "usage: %s [--once | --describe | --help | --version]\n\n", service->name);
+	fprintf(out, "  --once     does what there is to do without serving the API, then exits\n"
+		     "  --describe prints its routes, bodies and topics as JSON\n\n");
 	fprintf(out, "Settings, from the environment (database role: %s):\n\n",
 		service->database_user ? service->database_user : "any");
 	kw_config_help(t.tables, out);

@@ -28,6 +28,7 @@ static int read_options(const struct kw_service *service, int argc, char **argv,
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ "once", no_argument, NULL, 'o' },
+		{ "describe", no_argument, NULL, 'd' },
 		{ 0 },
 	};
 	int option;
@@ -39,6 +40,9 @@ static int read_options(const struct kw_service *service, int argc, char **argv,
 			return 0;
 		case 'v':
 			printf("%s %s\n", service->name, KW_VERSION);
+			return 0;
+		case 'd':
+			kw_describe(service, stdout);
 			return 0;
 		case 'o':
 			*ret_once = true;

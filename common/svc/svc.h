@@ -133,6 +133,12 @@ enum kw_rc kw_svc_append_now(struct kw_svc *svc, struct kw_arena *a,
 bool kw_svc_appends(const struct kw_svc *svc);
 /* Edge: runs fn with a read-only connection of the pool. RETRY (503) when PostgreSQL is away. */
 enum kw_rc kw_svc_read(struct kw_request *rq, kw_tx_fn *fn, void *ctx, struct kw_err *err);
+/* Edge: where a list goes on, ?cursor=: the time and the id of the last row that was shown. */
+enum kw_rc kw_svc_cursor(
+	struct kw_request *rq, kw_time *ret_time, struct kw_uuid *ret_id, struct kw_err *err);
+const char *kw_svc_cursor_text(struct kw_arena *a, kw_time time, const struct kw_uuid *id);
+/* Edge: JSON of a small answer, in the arena. */
+const char *kw_svc_text(struct kw_arena *a, const struct kw_field *fields, const void *data);
 /* Edge: JSON body from a struct; 200. */
 enum kw_rc kw_svc_reply(struct kw_request *rq, struct kw_response *rs,
 	const struct kw_field *fields, const void *data, struct kw_err *err);

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What a checkout needs of the machine: Debian packages, and the jars of Apache Kafka. Needs lib.sh.
+# What a checkout needs of the machine: Debian packages, the jars of Apache Kafka, and what its tests check documents with. Needs lib.sh.
 
 as_root() {
 	if [ "$EUID" -eq 0 ]; then
@@ -62,6 +62,21 @@ install_kafka() {
 	cp "$pom" "$jars/complete"
 }
 
+# What tests check documents with: Python packages of PyPI, pinned, in a folder of their own.
+install_validators() {
+	local pins=$DEV/validators.txt dir=$LOCAL/python version
+	version=$(python3 -V)
+	! cmp -s <(echo "$version" && cat "$pins") "$dir/complete" || return 0
+	say "fetching validators"
+	rm -rf "$dir"
+	python3 -m pip install -q --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --target "$dir" -r "$pins" \
+		>>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
+		tail -n 15 "$LOCAL/logs/install.log" >&2
+		die "the validators could not be fetched: $LOCAL/logs/install.log"
+	}
+	(echo "$version" && cat "$pins") >"$dir/complete"
+}
+
 # Kafka's classes as its JVM keeps them in memory: a start takes a third of the time. Without it all works, too.
 archive_kafka() {
 	local dir=$LOCAL/kafka-archive
@@ -77,4 +92,10 @@ install_all() {
 	install_packages
 	install_kafka
 	archive_kafka
+}
+
+# install_for_tests: what the tests need beside that.
+install_for_tests() {
+	install_all
+	install_validators
 }

@@ -86,7 +86,7 @@ test_end() {
 # run_tests [CTEST OPTION…]: the last thing printed is ctest's summary.
 # Two a core: most of the time they wait.
 run_tests() {
-	install_all
+	install_for_tests
 	build dev
 	open_run "$(mktemp -d "$LOCAL/test-run.XXXXXX")"
 	trap_throw_away test_end

@@ -7,6 +7,7 @@
 #include "adapters/adapter.h"
 #include "label.h"
 #include "store.h"
+#include "svc/exceptions.h"
 #include "svc/resolution.h"
 #include "svc/svc.h"
 #include "json/json.h"
@@ -14,7 +15,6 @@
 #define FUTURE_MAX_US \
 	(24 * 3600 * KW_US_PER_S) /* a courier's clock may be wrong, but not that much */
 #define CACHE_TTL_S 3600
-#define VIEW_MAX (1024 * 1024)
 
 static struct kw_metric unknown_statuses = {
 	.name = "karwan_tracking_unknown_total",
@@ -28,25 +28,16 @@ struct accepted {
 	struct kw_uuid parcel_id;
 	int64_t scans;
 };
+static const struct kw_field no_fields[] = { KW_END };
 static const struct kw_field accepted_fields[] = {
 	KW_UUID(struct accepted, parcel_id, KW_OPTIONAL),
 	KW_I64(struct accepted, scans, KW_OPTIONAL, 0, REPORTS_MAX),
 	KW_END,
 };
 
-static const char *text_of(struct kw_arena *a, const struct kw_field *fields, const void *data)
-{
-	KW_CLEANUP(kw_buf_done) struct kw_buf text;
-
-	kw_buf_init(&text, VIEW_MAX);
-	kw_json_encode(fields, data, &text);
-	kw_assert(!text.full);
-	return kw_arena_strn(a, text.p, text.n);
-}
-
 /* ---- POST /v1/couriers/:courier/tracking ---- */
 
-enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	const struct kw_partner *courier = rq->caller;
 	const struct courier_adapter *adapter = courier_adapter_find(courier->adapter);
@@ -73,7 +64,7 @@ enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, struct k
 	}
 	struct accepted accepted = { reports->parcel_id, reports->parcel_id.s[0] ? 0 : (int64_t)n };
 	return kw_svc_append_all(rq, "karwan.tracking.reported.v1", messages, n,
-		text_of(rq->arena, accepted_fields, &accepted), err);
+		kw_svc_text(rq->arena, accepted_fields, &accepted), err);
 }
 
 /* ---- GET /v1/parcels/:id, GET /v1/parcels/:id/label ---- */
@@ -107,7 +98,7 @@ static enum kw_rc read_parcel(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	return store_read_scans(pg, r->a, &r->id, &r->parcel->scans, &r->parcel->n_scans, err);
 }
 
-enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct reading r = { .a = rq->arena, .cache = kw_svc_cache(rq->ctx) };
 
@@ -116,7 +107,7 @@ enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_e
 	r.cache_key = kw_arena_printf(rq->arena, "dispatch:parcel:%s", r.id.s);
 	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
 	if (!r.cached.p) {
-		const char *text = text_of(rq->arena, parcel_view_fields, r.parcel);
+		const char *text = kw_svc_text(rq->arena, parcel_view_fields, r.parcel);
 
 		r.cached = (struct kw_bytes) { text, strlen(text) };
 		kw_cache_put(r.cache, r.cache_key, r.cached, r.parcel->version, CACHE_TTL_S);
@@ -125,43 +116,45 @@ enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, struct kw_e
 	return KW_OK;
 }
 
-static const struct label_format {
-	const char *name, *media;
+enum label_format { LABEL_PDF, LABEL_ZPL };
+static const char *const label_format_names[] = { [LABEL_PDF] = "pdf", [LABEL_ZPL] = "zpl" };
+static const struct kw_strtab label_formats = KW_STRTAB(label_format_names);
+
+static const struct label_medium {
+	const char *media;
 	enum kw_rc (*draw)(struct kw_arena *a, const struct parcel *p, struct kw_bytes *ret,
 		struct kw_err *err);
-} label_formats[] = {
-	{ "pdf", "application/pdf", label_pdf }, /* the default */
-	{ "zpl", "application/zpl", label_zpl },
+} label_media[] = {
+	[LABEL_PDF] = { "application/pdf", label_pdf }, /* the default */
+	[LABEL_ZPL] = { "application/zpl", label_zpl },
 };
 
 /* ?format= decides; without it the first of ours that Accept names; a browser's list gets a PDF. */
 static enum kw_rc choose_format(
-	struct kw_request *rq, const struct label_format **ret, struct kw_err *err)
+	struct kw_request *rq, const struct label_medium **ret, struct kw_err *err)
 {
-	const char *name = kw_request_query(rq, "format");
 	const char *accept = kw_request_header(rq, "Accept"), *at = NULL;
+	int format;
 
-	*ret = label_formats;
-	for (size_t i = 0; i < KW_LEN(label_formats); i++) {
-		const struct label_format *format = &label_formats[i];
-		const char *found = accept && !name ? strcasestr(accept, format->media) : NULL;
+	KW_TRY(kw_request_name(rq, "format", &format, err));
+	*ret = &label_media[format < 0 ? LABEL_PDF : format];
+	if (format >= 0)
+		return KW_OK;
+	for (size_t i = 0; i < KW_LEN(label_media); i++) {
+		const char *found = accept ? strcasestr(accept, label_media[i].media) : NULL;
 
-		if (name && strcmp(name, format->name) == 0) {
-			*ret = format;
-			return KW_OK;
-		}
 		if (found && (!at || found < at)) {
 			at = found;
-			*ret = format;
+			*ret = &label_media[i];
 		}
 	}
-	return name ? kw_fail_at(err, KW_INVALID, "format", "neither pdf nor zpl") : KW_OK;
+	return KW_OK;
 }
 
-enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct reading r = { .a = rq->arena };
-	const struct label_format *format;
+	const struct label_medium *format;
 
 	if (!kw_uuid_parse(rq->params[0], &r.id))
 		return KW_NOTHING;
@@ -175,49 +168,11 @@ enum kw_rc get_label(struct kw_request *rq, struct kw_response *rs, struct kw_er
 
 /* ---- GET /v1/exceptions ---- */
 
-struct listing {
-	struct kw_arena *a;
-	const char *kind, *state;
-	int64_t after;
-	struct exceptions_page page;
-};
+KW_EXCEPTION_FORM(exceptions, parcel_exception_kinds, parcel_exception_states);
 
-static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
+static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
-	struct listing *l = ctx;
-
-	return store_read_exceptions(pg, l->a, l->kind, l->state, l->after, &l->page.exceptions,
-		&l->page.n_exceptions, err);
-}
-
-/* A query argument that must be one of the names. */
-static enum kw_rc take_name(const struct kw_request *rq, const char *name,
-	const struct kw_strtab *names, const char **ret, struct kw_err *err)
-{
-	*ret = kw_request_query(rq, name);
-	if (*ret && kw_strtab_value(names, *ret) < 0)
-		return kw_fail_at(err, KW_INVALID, name, "no such %s", name);
-	return KW_OK;
-}
-
-enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
-{
-	struct listing l = { .a = rq->arena };
-	const char *cursor = kw_request_query(rq, "cursor");
-	char *end;
-
-	KW_TRY(take_name(rq, "kind", &parcel_exception_kinds, &l.kind, err));
-	KW_TRY(take_name(rq, "state", &parcel_exception_states, &l.state, err));
-	if (cursor) {
-		l.after = strtoll(cursor, &end, 10);
-		if (*cursor == '\0' || *end != '\0' || l.after < 0)
-			return kw_fail_at(err, KW_INVALID, "cursor", "not a cursor of this list");
-	}
-	KW_TRY(kw_svc_read(rq, read_exceptions, &l, err));
-	if (l.page.n_exceptions == EXCEPTIONS_PAGE_MAX)
-		l.page.next = kw_arena_printf(rq->arena, "%lld",
-			(long long)l.page.exceptions[EXCEPTIONS_PAGE_MAX - 1].seq);
-	return kw_svc_reply(rq, rs, exceptions_page_fields, &l.page, err);
+	return kw_svc_exceptions(rq, rs, &exceptions, err);
 }
 
 /* ---- POST /v1/exceptions/:id/resolve ---- */
@@ -229,8 +184,65 @@ static bool may_resolve(const char *kind, int resolution)
 	       kw_strtab_value(&parcel_exception_kinds, kind) != EXCEPTION_NO_COURIER;
 }
 
-enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	(void)rs;
 	return kw_svc_resolve(rq, may_resolve, err);
 }
+
+/* ---- the routes ---- */
+
+static const struct kw_answer tracking_answers[] = {
+	{ 200, no_fields, NULL },
+	{ 202, accepted_fields, NULL },
+	{ 0 },
+};
+static const struct kw_answer parcel_answers[] = {
+	{ 200, parcel_view_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+static const struct kw_argument label_query[] = { { "format", false, &label_formats }, { 0 } };
+static const struct kw_answer label_answers[] = {
+	{ 200, NULL, "application/pdf" },
+	{ 200, NULL, "application/zpl" },
+	{ 404, NULL, NULL },
+	{ 409, NULL, NULL },
+	{ 0 },
+};
+
+const struct kw_route dispatch_routes[] = {
+	{ .method = "POST",
+		.path = "/v1/couriers/:courier/tracking",
+		.handle = post_tracking,
+		.auth = KW_AUTH_COURIER,
+		.body = KW_RAW_BODY,
+		.answers = tracking_answers },
+	{ .method = "GET",
+		.path = "/v1/parcels/:id",
+		.handle = get_parcel,
+		.auth = KW_AUTH_OPERATOR,
+		.answers = parcel_answers },
+	{ .method = "GET",
+		.path = "/v1/parcels/:id/label",
+		.handle = get_label,
+		.auth = KW_AUTH_OPERATOR,
+		.query = label_query,
+		.headers = "Accept",
+		.answers = label_answers },
+	{ .method = "GET",
+		.path = "/v1/exceptions",
+		.handle = get_exceptions,
+		.auth = KW_AUTH_OPERATOR,
+		.query = exceptions_query,
+		.answers = exceptions_answers },
+	{ .method = "POST",
+		.path = "/v1/exceptions/:id/resolve",
+		.handle = post_resolution,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = kw_resolve_body_fields,
+		.in_size = sizeof(struct kw_resolve_body),
+		.answers = kw_resolve_answers },
+	{ 0 },
+};

@@ -181,27 +181,6 @@ const struct kw_field parcel_view_fields[] = {
 	KW_END,
 };
 
-static const struct kw_field exception_fields[] = {
-	KW_UUID(struct exception, exception_id, KW_REQUIRED),
-	KW_ENUM(struct exception, kind, KW_REQUIRED, &parcel_exception_kinds),
-	KW_ENUM(struct exception, state, KW_REQUIRED, &parcel_exception_states),
-	KW_UUID(struct exception, parcel_id, KW_OPTIONAL),
-	KW_UUID(struct exception, order_id, KW_OPTIONAL),
-	KW_STR(struct exception, courier, KW_OPTIONAL, 1, ID_MAX),
-	KW_STR(struct exception, reason, KW_REQUIRED, 1, 600),
-	KW_I64(struct exception, occurrences, KW_REQUIRED, 1, INT64_MAX),
-	KW_TIME(struct exception, opened_at, KW_REQUIRED),
-	KW_TIME(struct exception, updated_at, KW_REQUIRED),
-	KW_END,
-};
-
-const struct kw_field exceptions_page_fields[] = {
-	KW_ARRAY(struct exceptions_page, exceptions, KW_REQUIRED, struct exception,
-		exception_fields, 0, EXCEPTIONS_PAGE_MAX),
-	KW_STR(struct exceptions_page, next, KW_OPTIONAL, 1, 20),
-	KW_END,
-};
-
 #define EVENT(name, type) const struct kw_event_type name = { type, parcel_event_fields }
 EVENT(parcel_created_event, "karwan.parcel.created.v1");
 EVENT(parcel_refused_event, "karwan.parcel.refused.v1");

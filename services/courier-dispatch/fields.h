@@ -87,13 +87,7 @@ extern const struct kw_field courier_order_fields[];
 
 /* ---- API ---- */
 
-struct exceptions_page {
-	struct exception *exceptions;
-	size_t n_exceptions;
-	const char *next; /* cursor */
-};
-
 /* Data of every event: a struct parcel. The view has the carrier's whole story too. */
-extern const struct kw_field parcel_event_fields[], parcel_view_fields[], exceptions_page_fields[];
+extern const struct kw_field parcel_event_fields[], parcel_view_fields[];
 
 #endif

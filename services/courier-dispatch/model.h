@@ -20,7 +20,6 @@
 #define COURIERS_MAX 64
 #define ATTEMPTS_MAX 3 /* failed deliveries; then the parcel is wanted back */
 #define SCANS_SHOWN_MAX 100
-#define EXCEPTIONS_PAGE_MAX 100
 
 /* What we decided. The first nine are the partners'; the others are rows that no event has told of.
  */

@@ -17,34 +17,6 @@ static const struct kw_config_key config_keys[] = {
 	{ 0 },
 };
 
-static const struct kw_route routes[] = {
-	{ .method = "POST",
-		.path = "/v1/couriers/:courier/tracking",
-		.handle = post_tracking,
-		.auth = KW_AUTH_COURIER,
-		.body = KW_RAW_BODY },
-	{ .method = "GET",
-		.path = "/v1/parcels/:id",
-		.handle = get_parcel,
-		.auth = KW_AUTH_OPERATOR },
-	{ .method = "GET",
-		.path = "/v1/parcels/:id/label",
-		.handle = get_label,
-		.auth = KW_AUTH_OPERATOR },
-	{ .method = "GET",
-		.path = "/v1/exceptions",
-		.handle = get_exceptions,
-		.auth = KW_AUTH_OPERATOR },
-	{ .method = "POST",
-		.path = "/v1/exceptions/:id/resolve",
-		.handle = post_resolution,
-		.auth = KW_AUTH_OPERATOR,
-		.body = KW_JSON_BODY,
-		.fields = kw_resolve_body_fields,
-		.in_size = sizeof(struct kw_resolve_body) },
-	{ 0 },
-};
-
 #define ROW(topic, type, fields, T, handle)            \
 	{                                              \
 		topic, type, fields, sizeof(T), handle \
@@ -126,7 +98,7 @@ static const struct kw_service courier_dispatch = {
 	.database_user = "karwan_dispatch",
 	.config = config_keys,
 	.config_size = sizeof(struct config),
-	.routes = routes,
+	.routes = dispatch_routes,
 	.topics = topics,
 	.lock = lock_batch,
 	.jobs = jobs,

@@ -199,11 +199,5 @@ const struct kw_stmt dispatch_stmts[] = {
 			  "'OPEN'" },
 	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > "
 			   "0" },
-	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, parcel_id, order_id, "
-			      "courier, reason, occurrences, "
-			      "opened_at, updated_at FROM exceptions WHERE seq > $1::bigint "
-			      "AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR "
-			      "state = $3) "
-			      "ORDER BY seq LIMIT $4::bigint" },
 };
 const size_t dispatch_n_stmts = N_STMTS;

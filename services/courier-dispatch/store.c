@@ -316,31 +316,3 @@ enum kw_rc store_read_version(struct kw_pg *pg, struct kw_arena *a, const struct
 	*ret = row.version;
 	return KW_OK;
 }
-
-static const struct kw_col exception_cols[] = {
-	KW_COL_UUID(struct exception, exception_id),
-	KW_COL_I64(struct exception, seq),
-	KW_COL_ENUM(struct exception, kind, &parcel_exception_kinds),
-	KW_COL_ENUM(struct exception, state, &parcel_exception_states),
-	KW_COL_UUID(struct exception, parcel_id),
-	KW_COL_UUID(struct exception, order_id),
-	KW_COL_TEXT(struct exception, courier),
-	KW_COL_TEXT(struct exception, reason),
-	KW_COL_I64(struct exception, occurrences),
-	KW_COL_TIME(struct exception, opened_at),
-	KW_COL_TIME(struct exception, updated_at),
-	KW_COL_END,
-};
-
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, int64_t after, struct exception **ret, size_t *ret_n, struct kw_err *err)
-{
-	struct kw_args args = kw_args_of(a);
-
-	kw_args_i64(&args, after);
-	kw_args_text(&args, kind);
-	kw_args_text(&args, state);
-	kw_args_i64(&args, EXCEPTIONS_PAGE_MAX);
-	return kw_pg_fetch(
-		pg, STMT(READ_EXCEPTIONS), &args, exception_cols, sizeof(**ret), ret, ret_n, err);
-}

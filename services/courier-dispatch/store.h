@@ -129,9 +129,5 @@ enum kw_rc store_read_version(struct kw_pg *pg, struct kw_arena *a, const struct
 /* Its scans, newest last, SCANS_SHOWN_MAX at most. */
 enum kw_rc store_read_scans(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
 	struct scan **ret, size_t *ret_n, struct kw_err *err);
-/* kind, state: NULL any. after: seq of the last one seen. */
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, int64_t after, struct exception **ret, size_t *ret_n,
-	struct kw_err *err);
 
 #endif

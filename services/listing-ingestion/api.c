@@ -9,12 +9,12 @@
 #include "rules.h"
 #include "seal.h"
 #include "store.h"
+#include "svc/exceptions.h"
 #include "svc/resolution.h"
 #include "svc/svc.h"
 #include "json/json.h"
 
 #define CACHE_TTL_S 60
-#define PAGE_MAX 100
 
 /* ---- puts ---- */
 
@@ -30,16 +30,30 @@ static enum kw_rc take_id(
 	return KW_OK;
 }
 
+struct put_answer {
+	const char *id;
+};
+#define PUT_ANSWER(of)                                                                           \
+	static const struct kw_field put_##of##_fields[] = {                                     \
+		KW_STR_AS(struct put_answer, id, #of "_id", KW_REQUIRED, 1, 64),                 \
+		KW_END,                                                                          \
+	};                                                                                       \
+	static const struct kw_answer put_##of##_answers[] = { { 202, put_##of##_fields, NULL }, \
+		{ 0 } }
+PUT_ANSWER(maker);
+PUT_ANSWER(hub);
+PUT_ANSWER(listing);
+
 static enum kw_rc append(struct kw_request *rq, const char *type, const char *kind,
-	const void *message, struct kw_err *err)
+	const void *message, const struct kw_field *answer, struct kw_err *err)
 {
 	struct kw_uuid subject = kw_uuid_of(kind, rq->params[0]);
 
 	return kw_svc_append(rq, type, rq->params[0], &subject, message,
-		kw_arena_printf(rq->arena, "{\"%s_id\":\"%s\"}", kind, rq->params[0]), err);
+		kw_svc_text(rq->arena, answer, &(struct put_answer) { rq->params[0] }), err);
 }
 
-enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	const struct maker_body *body = rq->in;
 	struct maker_put message = { .maker = body->maker };
@@ -49,26 +63,26 @@ enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struct kw_er
 	if (body->national_id)
 		KW_TRY(seal_national_id(kw_svc_config(rq->ctx), rq->arena, rq->params[0],
 			body->national_id, &message.maker.national_id, err));
-	return append(rq, "karwan.maker.put.v1", "maker", &message, err);
+	return append(rq, "karwan.maker.put.v1", "maker", &message, put_maker_fields, err);
 }
 
-enum kw_rc put_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc put_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct hub_put message = { .hub = *(const struct hub *)rq->in };
 
 	(void)rs;
 	KW_TRY(take_id(rq, "/hub_id", &message.hub.hub_id, err));
-	return append(rq, "karwan.hub.put.v1", "hub", &message, err);
+	return append(rq, "karwan.hub.put.v1", "hub", &message, put_hub_fields, err);
 }
 
-enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	struct listing_put message = { .listing = *(const struct listing *)rq->in };
 
 	(void)rs;
 	KW_TRY(take_id(rq, "/listing_id", &message.listing.listing_id, err));
 	KW_TRY(check_listing(&message.listing, err));
-	return append(rq, "karwan.listing.put.v1", "listing", &message, err);
+	return append(rq, "karwan.listing.put.v1", "listing", &message, put_listing_fields, err);
 }
 
 /* ---- reads ---- */
@@ -128,42 +142,26 @@ static enum kw_rc get_record(
 	return KW_OK;
 }
 
-enum kw_rc get_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc get_maker(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	return get_record(rq, "maker", rs, err);
 }
 
-enum kw_rc get_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc get_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	return get_record(rq, "hub", rs, err);
 }
 
-enum kw_rc get_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc get_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	return get_record(rq, "listing", rs, err);
 }
 
-struct list {
-	struct kw_request *rq;
-	struct exception_list found;
-};
+KW_EXCEPTION_FORM(exceptions, exception_kind_names, exception_state_names);
 
-static enum kw_rc list_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
+static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
-	struct list *list = ctx;
-	struct kw_request *rq = list->rq;
-
-	return store_list_exceptions(pg, rq->arena, kw_request_query(rq, "kind"),
-		kw_request_query(rq, "state"), kw_request_query(rq, "cursor"), PAGE_MAX,
-		&list->found, err);
-}
-
-enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
-{
-	struct list list = { .rq = rq };
-
-	KW_TRY(kw_svc_read(rq, list_tx, &list, err));
-	return kw_svc_reply(rq, rs, exception_list_fields, &list.found, err);
+	return kw_svc_exceptions(rq, rs, &exceptions, err);
 }
 
 static bool may_resolve(const char *kind, int resolution)
@@ -172,8 +170,57 @@ static bool may_resolve(const char *kind, int resolution)
 	return resolution == KW_KEEP;
 }
 
-enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	(void)rs;
 	return kw_svc_resolve(rq, may_resolve, err);
 }
+
+/* ---- the routes ---- */
+
+#define SHOWN(of, table)                                                       \
+	static const struct kw_answer of##_answers[] = { { 200, table, NULL }, \
+		{ 404, NULL, NULL }, { 0 } }
+SHOWN(maker, maker_shown_fields);
+SHOWN(hub, hub_body_fields);
+SHOWN(listing, listing_body_fields);
+
+#define IMPORT_MAX ((size_t)16 * 1024 * 1024)
+#define PUT(of, T, f)                                                         \
+	.method = "PUT", .path = "/v1/" of "s/:id", .auth = KW_AUTH_OPERATOR, \
+	.body = KW_JSON_BODY, .fields = (f), .in_size = sizeof(struct T)
+#define GET(p) .method = "GET", .path = (p), .auth = KW_AUTH_OPERATOR
+
+const struct kw_route listing_routes[] = {
+	{ PUT("maker", maker_body, maker_body_fields), .handle = put_maker,
+		.answers = put_maker_answers },
+	{ GET("/v1/makers/:id"), .handle = get_maker, .answers = maker_answers },
+	{ PUT("hub", hub, hub_body_fields), .handle = put_hub, .answers = put_hub_answers },
+	{ GET("/v1/hubs/:id"), .handle = get_hub, .answers = hub_answers },
+	{ PUT("listing", listing, listing_body_fields), .handle = put_listing,
+		.answers = put_listing_answers },
+	{ GET("/v1/listings/:id"), .handle = get_listing, .answers = listing_answers },
+	{ .method = "POST",
+		.path = "/v1/imports",
+		.handle = post_import,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_RAW_BODY,
+		.max_body = IMPORT_MAX,
+		.media = "text/csv|application/x-ndjson",
+		.query = import_query,
+		.headers = "Content-Type",
+		.answers = import_answers },
+	{ GET("/v1/imports/:id"), .handle = get_import, .query = imported_query,
+		.answers = imported_answers },
+	{ GET("/v1/exceptions"), .handle = get_exceptions, .query = exceptions_query,
+		.answers = exceptions_answers },
+	{ .method = "POST",
+		.path = "/v1/exceptions/:id/resolve",
+		.handle = post_resolution,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = kw_resolve_body_fields,
+		.in_size = sizeof(struct kw_resolve_body),
+		.answers = kw_resolve_answers },
+	{ 0 },
+};

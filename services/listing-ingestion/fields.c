@@ -255,25 +255,6 @@ const struct kw_field maker_kept_fields[] = {
 	KW_END,
 };
 
-static const struct kw_field exception_fields[] = {
-	KW_UUID(struct exception, exception_id, KW_REQUIRED),
-	KW_ENUM(struct exception, kind, KW_REQUIRED, &exception_kind_names),
-	KW_ENUM(struct exception, state, KW_REQUIRED, &exception_state_names),
-	KW_STR(struct exception, entity_kind, KW_REQUIRED, 1, 20),
-	KW_STR(struct exception, entity_id, KW_REQUIRED, 1, 64),
-	KW_I64(struct exception, source_version, KW_REQUIRED, 1, INT64_MAX),
-	KW_STR(struct exception, reason, KW_REQUIRED, 1, 300),
-	KW_STR(struct exception, owner, KW_REQUIRED, 1, 64),
-	KW_TIME(struct exception, opened_at, KW_REQUIRED),
-	KW_END,
-};
-const struct kw_field exception_list_fields[] = {
-	KW_ARRAY(struct exception_list, exceptions, KW_REQUIRED, struct exception, exception_fields,
-		0, 1000),
-	KW_STR(struct exception_list, next_cursor, KW_OPTIONAL, 1, 64),
-	KW_END,
-};
-
 const struct kw_contract_row listing_contract[] = {
 	{ KW_RESOLVE_REQUESTED, kw_resolve_requested_fields, sizeof(struct kw_resolve_requested),
 		KW_CONTRACT_OUT },

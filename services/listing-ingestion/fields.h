@@ -74,20 +74,6 @@ struct import_view {
 	const char *next_cursor;
 };
 
-/* Row of GET /v1/exceptions. */
-struct exception {
-	struct kw_uuid exception_id;
-	int kind, state;
-	const char *entity_kind, *entity_id, *reason, *owner;
-	int64_t source_version;
-	kw_time opened_at;
-};
-struct exception_list {
-	const struct exception *exceptions;
-	size_t n_exceptions;
-	const char *next_cursor;
-};
-
 extern const struct kw_field maker_put_fields[], hub_put_fields[], listing_put_fields[],
 	depleted_fields[], import_started_fields[], import_reported_fields[];
 extern const struct kw_field maker_changed_fields[], hub_changed_fields[], listing_changed_fields[];
@@ -96,7 +82,6 @@ extern const struct kw_field maker_body_fields[], hub_body_fields[], listing_bod
 /* Rows of files: the id is in the row, versions need not be. */
 extern const struct kw_field maker_row_fields[], hub_row_fields[], listing_row_fields[];
 extern const struct kw_field import_view_fields[];
-extern const struct kw_field exception_list_fields[];
 extern const struct kw_contract_row listing_contract[];
 
 #endif

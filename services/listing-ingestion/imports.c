@@ -18,6 +18,45 @@
 
 /* ---- what is asked ---- */
 
+static const char *const bool_name_list[] = { "false", "true" };
+static const struct kw_strtab bool_names = KW_STRTAB(bool_name_list);
+
+const struct kw_argument import_query[] = {
+	{ "kind", true, &import_kind_names },
+	{ "maker_id", false, NULL },
+	{ "hub_id", false, NULL },
+	{ "currency", false, NULL },
+	{ "channel", false, NULL },
+	{ "skill", false, NULL },
+	{ "weight_g", false, NULL },
+	{ "listing_kind", false, &listing_kind_names },
+	{ "name", false, NULL },
+	{ "as_of", false, NULL },
+	{ "digest", false, NULL },
+	{ "run", false, NULL },
+	{ "part", false, NULL },
+	{ "last", false, &bool_names },
+	{ "line", false, NULL },
+	{ "bytes", false, NULL },
+	{ 0 },
+};
+
+struct import_answer {
+	struct kw_uuid import_id;
+};
+static const struct kw_field import_answer_fields[] = {
+	KW_UUID(struct import_answer, import_id, KW_REQUIRED),
+	KW_END,
+};
+const struct kw_answer import_answers[] = { { 202, import_answer_fields, NULL }, { 0 } };
+
+const struct kw_argument imported_query[] = { { "cursor", false, NULL }, { 0 } };
+const struct kw_answer imported_answers[] = {
+	{ 200, import_view_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+
 struct asked {
 	struct source_config source;
 	struct kw_uuid run_id;
@@ -48,21 +87,6 @@ static enum kw_rc ask_number(struct kw_request *rq, const char *name, int64_t mi
 	return *ret < min || *ret > max ? wrong(err, name, "is out of range") : KW_OK;
 }
 
-static enum kw_rc ask_name(struct kw_request *rq, const char *name, const struct kw_strtab *names,
-	bool required, int *ret, struct kw_err *err)
-{
-	const char *text = kw_request_query(rq, name);
-
-	if (!text)
-		return required ? wrong(err, name, "is required in the query") : KW_OK;
-	for (int i = 0; i < names->n; i++)
-		if (strcasecmp(kw_strtab_name(names, i), text) == 0) {
-			*ret = i;
-			return KW_OK;
-		}
-	return wrong(err, name, "is none that we know");
-}
-
 static enum kw_rc ask_text(
 	struct kw_request *rq, const char *name, size_t max, const char **ret, struct kw_err *err)
 {
@@ -83,14 +107,15 @@ static enum kw_rc ask_shop(struct kw_request *rq, struct source_config *source, 
 {
 	struct shop *shop = &source->shop;
 
-	shop->listing_kind = STOCKED;
 	KW_TRY(ask_text(rq, "maker_id", 64, &shop->maker_id, err));
 	KW_TRY(ask_text(rq, "hub_id", 64, &shop->hub_id, err));
 	KW_TRY(ask_text(rq, "currency", 3, &shop->currency, err));
 	KW_TRY(ask_text(rq, "channel", 64, &shop->channel, err));
 	KW_TRY(ask_text(rq, "skill", 64, &shop->skill, err));
 	KW_TRY(ask_number(rq, "weight_g", 1, 1000000, &shop->weight_g, err));
-	KW_TRY(ask_name(rq, "listing_kind", &listing_kind_names, false, &shop->listing_kind, err));
+	KW_TRY(kw_request_name(rq, "listing_kind", &shop->listing_kind, err));
+	if (shop->listing_kind < 0)
+		shop->listing_kind = STOCKED;
 	if (source->kind != IMPORT_SHOPIFY)
 		return KW_OK;
 	if (source->format != IMPORT_CSV)
@@ -138,23 +163,23 @@ static enum kw_rc ask_id(struct kw_request *rq, struct asked *asked, struct kw_e
 static enum kw_rc ask(struct kw_request *rq, struct asked *asked, struct kw_err *err)
 {
 	const char *media = kw_request_header(rq, "Content-Type");
-	const char *last = kw_request_query(rq, "last"), *as_of = kw_request_query(rq, "as_of");
+	const char *as_of = kw_request_query(rq, "as_of");
 	struct source_config *source = &asked->source;
+	int last;
 
 	*asked = (struct asked) { .part = 1, .last = true };
 	source->keys = kw_svc_config(rq->ctx);
 	source->format =
 		media && strncasecmp(media, "text/csv", 8) == 0 ? IMPORT_CSV : IMPORT_NDJSON;
 	source->as_of = rq->now;
-	KW_TRY(ask_name(rq, "kind", &import_kind_names, true, &source->kind, err));
+	KW_TRY(kw_request_name(rq, "kind", &source->kind, err));
 	KW_TRY(ask_shop(rq, source, err));
 	KW_TRY(ask_text(rq, "name", 200, &asked->name, err));
 	KW_TRY(ask_number(rq, "part", 1, 100000000, &asked->part, err));
 	KW_TRY(ask_number(rq, "line", 1, INT64_MAX, &source->line, err));
 	KW_TRY(ask_number(rq, "bytes", 1, INT64_MAX, &asked->bytes, err));
-	if (last && strcmp(last, "true") != 0 && strcmp(last, "false") != 0)
-		return wrong(err, "last", "is neither true nor false");
-	asked->last = !last || strcmp(last, "true") == 0;
+	KW_TRY(kw_request_name(rq, "last", &last, err));
+	asked->last = last != 0;
 	if (as_of) {
 		struct kw_err why = { 0 };
 		if (kw_time_parse(as_of, &source->as_of, &why) != KW_OK || source->as_of == 0)
@@ -284,8 +309,8 @@ enum kw_rc post_import(struct kw_request *rq, struct kw_response *rs, struct kw_
 			.next = next_message,
 			.done = feed_done,
 			.arg = feed,
-			.answer = kw_arena_printf(
-				rq->arena, "{\"import_id\":\"%s\"}", asked.source.import_id.s),
+			.answer = kw_svc_text(rq->arena, import_answer_fields,
+				&(struct import_answer) { asked.source.import_id }),
 		},
 		err);
 }

@@ -17,28 +17,6 @@ static const struct kw_config_key config_keys[] = {
 	{ 0 },
 };
 
-#define BODY(T, table) KW_JSON_BODY, table, sizeof(struct T), 0, NULL
-#define IMPORT_MAX ((size_t)16 * 1024 * 1024)
-#define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
-
-static const struct kw_route routes[] = {
-	{ "PUT", "/v1/makers/:id", put_maker, KW_AUTH_OPERATOR,
-		BODY(maker_body, maker_body_fields) },
-	{ "GET", "/v1/makers/:id", get_maker, KW_AUTH_OPERATOR, NO_BODY },
-	{ "PUT", "/v1/hubs/:id", put_hub, KW_AUTH_OPERATOR, BODY(hub, hub_body_fields) },
-	{ "GET", "/v1/hubs/:id", get_hub, KW_AUTH_OPERATOR, NO_BODY },
-	{ "PUT", "/v1/listings/:id", put_listing, KW_AUTH_OPERATOR,
-		BODY(listing, listing_body_fields) },
-	{ "GET", "/v1/listings/:id", get_listing, KW_AUTH_OPERATOR, NO_BODY },
-	{ "POST", "/v1/imports", post_import, KW_AUTH_OPERATOR, KW_RAW_BODY, NULL, 0, IMPORT_MAX,
-		"text/csv|application/x-ndjson" },
-	{ "GET", "/v1/imports/:id", get_import, KW_AUTH_OPERATOR, NO_BODY },
-	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
-	{ "POST", "/v1/exceptions/:id/resolve", post_resolution, KW_AUTH_OPERATOR,
-		BODY(kw_resolve_body, kw_resolve_body_fields) },
-	{ 0 },
-};
-
 static const struct kw_topic_row topics[] = {
 	{ "karwan.listings.in", "karwan.hub.put.v1", hub_put_fields, sizeof(struct hub_put),
 		on_hub_put },
@@ -69,7 +47,7 @@ static const struct kw_service listing_ingestion = {
 	.database_user = "karwan_listing",
 	.config = config_keys,
 	.config_size = sizeof(struct config),
-	.routes = routes,
+	.routes = listing_routes,
 	.topics = topics,
 };
 

@@ -10,7 +10,6 @@ enum {
 	RECOUNT,
 	FIND_AVAILABILITY,
 	FIND_RECORD,
-	LIST_EXCEPTIONS,
 };
 
 const struct kw_stmt listing_stmts[] = {
@@ -52,11 +51,6 @@ const struct kw_stmt listing_stmts[] = {
 	[FIND_RECORD] = { "SELECT r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, "
 			  "coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
 			  "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
-	[LIST_EXCEPTIONS] = { "SELECT exception_id, kind, state, entity_kind, entity_id, source_version, reason, owner, opened_at FROM exceptions "
-			      "WHERE ($1::text IS NULL OR kind = $1::text) AND ($2::text IS NULL OR state = $2::text) "
-			      "AND ($3::uuid IS NULL OR (opened_at, exception_id) > "
-			      "(SELECT x.opened_at, x.exception_id FROM exceptions x WHERE x.exception_id = $3::uuid)) "
-			      "ORDER BY opened_at, exception_id LIMIT $4::int" },
 };
 const size_t n_listing_stmts = KW_LEN(listing_stmts);
 
@@ -257,40 +251,5 @@ enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *k
 		pg, &listing_stmts[FIND_RECORD], &args, found_cols, sizeof(found), &found, err));
 	*ret = found.kept;
 	*ret_available = found.available;
-	return KW_OK;
-}
-
-static const struct kw_col exception_cols[] = {
-	KW_COL_UUID(struct exception, exception_id),
-	KW_COL_ENUM(struct exception, kind, &exception_kind_names),
-	KW_COL_ENUM(struct exception, state, &exception_state_names),
-	KW_COL_TEXT(struct exception, entity_kind),
-	KW_COL_TEXT(struct exception, entity_id),
-	KW_COL_I64(struct exception, source_version),
-	KW_COL_TEXT(struct exception, reason),
-	KW_COL_TEXT(struct exception, owner),
-	KW_COL_TIME(struct exception, opened_at),
-	KW_COL_END,
-};
-
-enum kw_rc store_list_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, const char *after, int limit, struct exception_list *ret,
-	struct kw_err *err)
-{
-	struct kw_args args = kw_args_of(a);
-	struct kw_uuid cursor = { "" };
-	struct exception *rows;
-
-	if (after && !kw_uuid_parse(after, &cursor))
-		return kw_fail_at(err, KW_INVALID, "/cursor", "is not a cursor of ours");
-	kw_args_text(&args, kind);
-	kw_args_text(&args, state);
-	kw_args_uuid(&args, &cursor);
-	kw_args_int(&args, limit);
-	KW_TRY(kw_pg_fetch(pg, &listing_stmts[LIST_EXCEPTIONS], &args, exception_cols,
-		sizeof(*rows), &rows, &ret->n_exceptions, err));
-	ret->exceptions = rows;
-	ret->next_cursor =
-		ret->n_exceptions == (size_t)limit ? rows[limit - 1].exception_id.s : NULL;
 	return KW_OK;
 }

@@ -113,8 +113,5 @@ enum kw_rc store_find_import(struct kw_pg *pg, struct kw_arena *a, const char *i
  * it said nothing. */
 enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
 	struct kept *ret, int64_t *ret_available, struct kw_err *err);
-enum kw_rc store_list_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, const char *after, int limit, struct exception_list *ret,
-	struct kw_err *err);
 
 #endif

@@ -13,27 +13,97 @@
 #include "fields.h"
 #include "recent.h"
 #include "store.h"
+#include "svc/exceptions.h"
 #include "told.h"
 #include "json/json.h"
 
-#define PAGE_MAX 100
 #define CACHE_TTL_S 300
 
 static kw_handler_fn post_order, post_cancel, get_order, get_orders, get_exceptions,
 	post_resolution;
 
-#define NO_BODY KW_NO_BODY, NULL, 0, 0, NULL
+struct order_answer {
+	struct kw_uuid order_id;
+};
+static const struct kw_field order_answer_fields[] = {
+	KW_UUID(struct order_answer, order_id, KW_REQUIRED),
+	KW_END,
+};
+
+/* Authentic, and nothing that concerns an order: kept nowhere. */
+struct unused_answer {
+	bool processed;
+};
+static const struct kw_field unused_answer_fields[] = {
+	KW_BOOL(struct unused_answer, processed, KW_REQUIRED),
+	KW_END,
+};
+
+static const struct kw_answer webhook_answers[] = {
+	{ 200, unused_answer_fields, NULL },
+	{ 202, order_answer_fields, NULL },
+	{ 409, NULL, NULL },
+	{ 0 },
+};
+static const struct kw_answer order_answers[] = {
+	{ 200, view_order_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+static const struct kw_answer orders_answers[] = { { 200, view_orders_fields, NULL }, { 0 } };
+static const struct kw_answer cancel_answers[] = {
+	{ 202, order_answer_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+static const struct kw_argument orders_query[] = { { "channel", true, NULL },
+	{ "external_id", true, NULL }, { 0 } };
+KW_EXCEPTION_FORM(exceptions, exception_kind_names, exception_state_names);
+
 const struct kw_route routing_routes[] = {
-	/* WooCommerce's ping is a form */
-	{ "POST", "/v1/channels/:channel/orders", post_order, KW_AUTH_CHANNEL, KW_RAW_BODY, NULL, 0,
-		0, "application/json|application/x-www-form-urlencoded" },
-	{ "GET", "/v1/orders/:id", get_order, KW_AUTH_OPERATOR, NO_BODY },
-	{ "GET", "/v1/orders", get_orders, KW_AUTH_OPERATOR, NO_BODY },
-	{ "POST", "/v1/orders/:id/cancel", post_cancel, KW_AUTH_OPERATOR, KW_JSON_BODY,
-		cancel_body_fields, sizeof(struct cancel_body), 0, NULL },
-	{ "GET", "/v1/exceptions", get_exceptions, KW_AUTH_OPERATOR, NO_BODY },
-	{ "POST", "/v1/exceptions/:id/resolve", post_resolution, KW_AUTH_OPERATOR, KW_JSON_BODY,
-		kw_resolve_body_fields, sizeof(struct kw_resolve_body), 0, NULL },
+	{ .method = "POST",
+		.path = "/v1/channels/:channel/orders",
+		.handle = post_order,
+		.auth = KW_AUTH_CHANNEL,
+		.body = KW_RAW_BODY,
+		/* WooCommerce's ping is a form */
+		.media = "application/json|application/x-www-form-urlencoded",
+		.headers = "*",
+		.answers = webhook_answers },
+	{ .method = "GET",
+		.path = "/v1/orders/:id",
+		.handle = get_order,
+		.auth = KW_AUTH_OPERATOR,
+		.answers = order_answers },
+	{ .method = "GET",
+		.path = "/v1/orders",
+		.handle = get_orders,
+		.auth = KW_AUTH_OPERATOR,
+		.query = orders_query,
+		.answers = orders_answers },
+	{ .method = "POST",
+		.path = "/v1/orders/:id/cancel",
+		.handle = post_cancel,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = cancel_body_fields,
+		.in_size = sizeof(struct cancel_body),
+		.headers = "Idempotency-Key",
+		.answers = cancel_answers },
+	{ .method = "GET",
+		.path = "/v1/exceptions",
+		.handle = get_exceptions,
+		.auth = KW_AUTH_OPERATOR,
+		.query = exceptions_query,
+		.answers = exceptions_answers },
+	{ .method = "POST",
+		.path = "/v1/exceptions/:id/resolve",
+		.handle = post_resolution,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = kw_resolve_body_fields,
+		.in_size = sizeof(struct kw_resolve_body),
+		.answers = kw_resolve_answers },
 	{ 0 },
 };
 
@@ -54,11 +124,9 @@ static struct kw_metric flagged = {
 
 /* ---- the webhook edge ---- */
 
-static void reply_text(struct kw_request *rq, struct kw_response *rs, const char *json)
+static const char *order_answer(struct kw_arena *a, const struct kw_uuid *order_id)
 {
-	const char *text = kw_arena_str(rq->arena, json);
-
-	rs->body = (struct kw_bytes) { text, strlen(text) };
+	return kw_svc_text(a, order_answer_fields, &(struct order_answer) { *order_id });
 }
 
 static void learn(const void *order)
@@ -80,8 +148,8 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 	enum kw_rc rc = adapter->parse(&in, rq->arena, &heard, err);
 	if (rc == KW_NOTHING) {
 		kw_count(&not_processed, 1, KW_LABELS(partner->name));
-		reply_text(rq, rs, "{\"processed\":false}");
-		return KW_OK;
+		return kw_svc_reply(
+			rq, rs, unused_answer_fields, &(struct unused_answer) { false }, err);
 	}
 	if (rc != KW_OK)
 		return rc;
@@ -90,8 +158,7 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 		kw_count(&flagged, 1, KW_LABELS(partner->name));
 	return kw_svc_append_as(rq, told.type, told.order_id.s, &told.order_id, told.data,
 		&(struct kw_append) {
-			.answer = kw_arena_printf(
-				rq->arena, "{\"order_id\":\"%s\"}", told.order_id.s),
+			.answer = order_answer(rq->arena, &told.order_id),
 			.conflict = told.order && recent_conflicts(told.order)
 					    ? "this order was sent before with other content"
 					    : NULL,
@@ -124,7 +191,7 @@ static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, str
 	m->reason = body->reason;
 	m->by = operator->name;
 	return kw_svc_append(rq, "karwan.order.cancel_requested.v1", m->order_id.s, &m->order_id, m,
-		kw_arena_printf(rq->arena, "{\"order_id\":\"%s\"}", m->order_id.s), err);
+		order_answer(rq->arena, &m->order_id), err);
 }
 
 static bool may_resolve(const char *kind, int resolution)
@@ -321,50 +388,7 @@ static enum kw_rc get_orders(struct kw_request *rq, struct kw_response *rs, stru
 	return KW_OK;
 }
 
-struct exceptions_read {
-	struct kw_request *rq;
-	const char *kind, *state;
-	int64_t after;
-	struct view_exceptions view;
-};
-
-static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
-{
-	struct exceptions_read *read = ctx;
-
-	return store_read_exceptions(pg, read->rq->arena, read->kind, read->state, read->after,
-		PAGE_MAX, &read->view.exceptions, &read->view.n_exceptions, err);
-}
-
-static enum kw_rc cursor_of(const char *text, int64_t *ret, struct kw_err *err)
-{
-	int64_t n = 0;
-
-	for (const char *c = text; c && *c; c++) {
-		if (*c < '0' || *c > '9' || c - text > 17)
-			return kw_fail_code(err, KW_INVALID, "SYNTAX", "cursor: not one of ours");
-		n = n * 10 + (*c - '0');
-	}
-	*ret = n;
-	return KW_OK;
-}
-
 static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
-	struct exceptions_read read = {
-		.rq = rq,
-		.kind = kw_request_query(rq, "kind"),
-		.state = kw_request_query(rq, "state"),
-	};
-
-	if (read.kind && kw_strtab_value(&exception_kind_names, read.kind) < 0)
-		return kw_fail_code(err, KW_INVALID, "SYNTAX", "kind: no such kind");
-	if (read.state && kw_strtab_value(&exception_state_names, read.state) < 0)
-		return kw_fail_code(err, KW_INVALID, "SYNTAX", "state: OPEN or CLOSED");
-	KW_TRY(cursor_of(kw_request_query(rq, "cursor"), &read.after, err));
-	KW_TRY(kw_svc_read(rq, read_exceptions, &read, err));
-	if (read.view.n_exceptions == PAGE_MAX)
-		read.view.next = kw_arena_printf(
-			rq->arena, "%" PRId64, read.view.exceptions[PAGE_MAX - 1].seq);
-	return kw_svc_reply(rq, rs, view_exceptions_fields, &read.view, err);
+	return kw_svc_exceptions(rq, rs, &exceptions, err);
 }

@@ -197,23 +197,6 @@ struct view_orders {
 	const char *next;
 };
 
-struct view_exception {
-	struct kw_uuid exception_id, order_id;
-	int64_t seq;
-	int kind, state;
-	const char *channel, *external_id, *field, *detail, *owner;
-	int64_t version;
-	kw_time opened_at, changed_at;
-	const char *resolution, *resolved_by, *note; /* once it is closed */
-};
-
-struct view_exceptions {
-	struct view_exception *exceptions;
-	size_t n_exceptions;
-	const char *next;
-};
-
-extern const struct kw_field cancel_body_fields[], view_order_fields[], view_orders_fields[],
-	view_exceptions_fields[];
+extern const struct kw_field cancel_body_fields[], view_order_fields[], view_orders_fields[];
 
 #endif

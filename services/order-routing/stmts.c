@@ -312,12 +312,6 @@ const struct kw_stmt routing_stmts[] = {
 	[READ_REVISION] = { "SELECT revision FROM orders WHERE order_id = $1::uuid" },
 	[READ_ORDER] = { "SELECT order_no, " ORDER_COLUMNS
 			 " FROM orders WHERE order_id = ANY ($1::uuid[])" },
-	[READ_EXCEPTIONS] = { "SELECT exception_id, seq, kind, state, order_id, channel, "
-			      "external_id, field, detail, opened_at, owner, version, "
-			      "changed_at, resolution, resolved_by, note FROM exceptions "
-			      "WHERE seq > $3::bigint AND ($1::text IS NULL OR kind = $1::text) "
-			      "AND ($2::text IS NULL OR state = $2::text) "
-			      "ORDER BY seq LIMIT $4::int" },
 };
 
 const size_t routing_n_stmts = N_STMTS;

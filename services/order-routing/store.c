@@ -410,36 +410,3 @@ enum kw_rc store_read_order(struct kw_pg *pg, struct kw_arena *a, const struct k
 				ret->lines[j].reason = parked[i].reason;
 	return KW_OK;
 }
-
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, int64_t after, int limit, struct view_exception **ret, size_t *ret_n,
-	struct kw_err *err)
-{
-	static const struct kw_col cols[] = {
-		KW_COL_UUID(struct view_exception, exception_id),
-		KW_COL_I64(struct view_exception, seq),
-		KW_COL_ENUM(struct view_exception, kind, &exception_kind_names),
-		KW_COL_ENUM(struct view_exception, state, &exception_state_names),
-		KW_COL_UUID(struct view_exception, order_id),
-		KW_COL_TEXT(struct view_exception, channel),
-		KW_COL_TEXT(struct view_exception, external_id),
-		KW_COL_TEXT(struct view_exception, field),
-		KW_COL_TEXT(struct view_exception, detail),
-		KW_COL_TIME(struct view_exception, opened_at),
-		KW_COL_TEXT(struct view_exception, owner),
-		KW_COL_I64(struct view_exception, version),
-		KW_COL_TIME(struct view_exception, changed_at),
-		KW_COL_TEXT(struct view_exception, resolution),
-		KW_COL_TEXT(struct view_exception, resolved_by),
-		KW_COL_TEXT(struct view_exception, note),
-		KW_COL_END,
-	};
-	struct kw_args args = kw_args_of(a);
-
-	kw_args_text(&args, kind);
-	kw_args_text(&args, state);
-	kw_args_i64(&args, after);
-	kw_args_int(&args, limit);
-	return kw_pg_fetch(pg, &routing_stmts[READ_EXCEPTIONS], &args, cols,
-		sizeof(struct view_exception), ret, ret_n, err);
-}

@@ -238,8 +238,5 @@ enum kw_rc store_read_revision(struct kw_pg *pg, struct kw_arena *a, const struc
 	int64_t *ret, struct kw_err *err);
 enum kw_rc store_read_order(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
 	struct work *ret, struct kw_err *err);
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, int64_t after, int limit, struct view_exception **ret, size_t *ret_n,
-	struct kw_err *err);
 
 #endif

@@ -80,29 +80,3 @@ const struct kw_field view_orders_fields[] = {
 	KW_STR(struct view_orders, next, KW_OPTIONAL, 1, 64),
 	KW_END,
 };
-
-static const struct kw_field view_exception_fields[] = {
-	KW_UUID(struct view_exception, exception_id, KW_REQUIRED),
-	KW_ENUM(struct view_exception, kind, KW_REQUIRED, &exception_kind_names),
-	KW_ENUM(struct view_exception, state, KW_REQUIRED, &exception_state_names),
-	KW_UUID(struct view_exception, order_id, KW_OPTIONAL),
-	KW_STR(struct view_exception, channel, KW_OPTIONAL, 1, 64),
-	KW_STR(struct view_exception, external_id, KW_OPTIONAL, 1, 128),
-	KW_STR(struct view_exception, field, KW_OPTIONAL, 1, 40),
-	KW_STR(struct view_exception, detail, KW_OPTIONAL, 1, 400),
-	KW_STR(struct view_exception, owner, KW_REQUIRED, 1, 64),
-	KW_I64(struct view_exception, version, KW_REQUIRED, 1, INT64_MAX),
-	KW_TIME(struct view_exception, opened_at, KW_REQUIRED),
-	KW_TIME(struct view_exception, changed_at, KW_OPTIONAL),
-	KW_STR(struct view_exception, resolution, KW_OPTIONAL, 1, 40),
-	KW_STR(struct view_exception, resolved_by, KW_OPTIONAL, 1, 64),
-	KW_STR(struct view_exception, note, KW_OPTIONAL, 1, 200),
-	KW_END,
-};
-
-const struct kw_field view_exceptions_fields[] = {
-	KW_ARRAY(struct view_exceptions, exceptions, KW_REQUIRED, struct view_exception,
-		view_exception_fields, 0, 100),
-	KW_STR(struct view_exceptions, next, KW_OPTIONAL, 1, 64),
-	KW_END,
-};

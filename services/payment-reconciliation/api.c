@@ -7,6 +7,7 @@
 #include "adapters/adapter.h"
 #include "rules.h"
 #include "store.h"
+#include "svc/exceptions.h"
 #include "svc/resolution.h"
 #include "json/json.h"
 
@@ -37,17 +38,6 @@ static const struct kw_field accepted_fields[] = {
 	KW_END,
 };
 
-static const char *encode(struct kw_arena *a, const struct kw_field *fields, const void *data)
-{
-	struct kw_buf text;
-	kw_buf_init(&text, 1024);
-	kw_json_encode(fields, data, &text);
-	kw_assert(!text.full);
-	const char *copy = kw_arena_strn(a, text.p, text.n);
-	kw_buf_done(&text);
-	return copy;
-}
-
 static enum kw_rc post_provider_event(
 	struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
@@ -72,7 +62,7 @@ static enum kw_rc post_provider_event(
 	struct accepted answer = { m.payment_id };
 	const char *key = m.order_id.s[0] ? m.order_id.s : m.payment_id.s;
 	return kw_svc_append(rq, "karwan.payment.reported.v1", key, &m.payment_id, &m,
-		encode(rq->arena, accepted_fields, &answer), err);
+		kw_svc_text(rq->arena, accepted_fields, &answer), err);
 }
 
 /* ---- GET /v1/payments/:id ---- */
@@ -115,40 +105,13 @@ static enum kw_rc get_payment(struct kw_request *rq, struct kw_response *rs, str
 	return kw_svc_reply(rq, rs, payment_view_fields, &query.found, err);
 }
 
-/* ---- lists: a cursor is the time and the id of the last row ---- */
-
-struct cursor {
-	kw_time time;
-	struct kw_uuid id;
-};
-
-static enum kw_rc read_cursor(struct kw_request *rq, struct cursor *ret, struct kw_err *err)
-{
-	const char *text = kw_request_query(rq, "cursor");
-	int digits = 0;
-
-	*ret = (struct cursor) { 0 };
-	if (!text)
-		return KW_OK;
-	for (; text[digits] >= '0' && text[digits] <= '9' && digits < 17; digits++)
-		ret->time = ret->time * 10 + (text[digits] - '0');
-	if (digits == 0 || text[digits] != '_' || !kw_uuid_parse(text + digits + 1, &ret->id))
-		return kw_fail_at(err, KW_INVALID, "/cursor", "is not a cursor of this list");
-	return KW_OK;
-}
-
-static const char *cursor_text(struct kw_arena *a, kw_time time, const struct kw_uuid *id)
-{
-	return kw_arena_printf(a, "%" PRId64 "_%s", time, id->s);
-}
-
 /* ---- GET /v1/makers/:id/statement ---- */
 
 struct statement {
 	const char *maker_id;
 	struct statement_line *lines;
 	size_t n_lines;
-	const char *cursor;
+	const char *next_cursor;
 };
 
 static const struct kw_field statement_line_fields[] = {
@@ -171,13 +134,14 @@ static const struct kw_field statement_fields[] = {
 	KW_STR(struct statement, maker_id, KW_REQUIRED, 1, 64),
 	KW_ARRAY(struct statement, lines, KW_REQUIRED, struct statement_line, statement_line_fields,
 		0, PAGE),
-	KW_STR(struct statement, cursor, KW_OPTIONAL, 1, 64),
+	KW_STR(struct statement, next_cursor, KW_OPTIONAL, 1, 64),
 	KW_END,
 };
 
 struct statement_query {
 	struct kw_arena *arena;
-	struct cursor after;
+	kw_time after_time;
+	struct kw_uuid after_id;
 	struct statement *to;
 };
 
@@ -185,8 +149,8 @@ static enum kw_rc read_statement(struct kw_pg *pg, void *ctx, struct kw_err *err
 {
 	struct statement_query *query = ctx;
 	struct statement *to = query->to;
-	return store_read_statement(pg, query->arena, to->maker_id, query->after.time,
-		&query->after.id, PAGE + 1, &to->lines, &to->n_lines, err);
+	return store_read_statement(pg, query->arena, to->maker_id, query->after_time,
+		&query->after_id, PAGE + 1, &to->lines, &to->n_lines, err);
 }
 
 static enum kw_rc get_statement(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
@@ -196,89 +160,27 @@ static enum kw_rc get_statement(struct kw_request *rq, struct kw_response *rs, s
 
 	if (strlen(rq->params[0]) > 64)
 		return KW_NOTHING;
-	KW_TRY(read_cursor(rq, &query.after, err));
+	KW_TRY(kw_svc_cursor(rq, &query.after_time, &query.after_id, err));
 	KW_TRY(kw_svc_read(rq, read_statement, &query, err));
 	if (answer.n_lines > PAGE) {
 		const struct statement_line *last = &answer.lines[PAGE - 1];
 		answer.n_lines = PAGE;
-		answer.cursor = cursor_text(rq->arena, last->earned_at, &last->earning_id);
+		answer.next_cursor =
+			kw_svc_cursor_text(rq->arena, last->earned_at, &last->earning_id);
 	}
 	return kw_svc_reply(rq, rs, statement_fields, &answer, err);
 }
 
 /* ---- GET /v1/exceptions ---- */
 
-struct exceptions {
-	struct exception_view *exceptions;
-	size_t n_exceptions;
-	const char *cursor;
-};
-
-static const struct kw_field exception_view_fields[] = {
-	KW_UUID(struct exception_view, exception_id, KW_REQUIRED),
-	KW_ENUM(struct exception_view, kind, KW_REQUIRED, &exception_kinds),
-	KW_ENUM(struct exception_view, state, KW_REQUIRED, &exception_states),
-	KW_UUID(struct exception_view, order_id, KW_OPTIONAL),
-	KW_UUID(struct exception_view, payment_id, KW_OPTIONAL),
-	KW_MONEY(struct exception_view, expected, KW_OPTIONAL),
-	KW_MONEY(struct exception_view, received, KW_OPTIONAL),
-	KW_STR(struct exception_view, reason, KW_REQUIRED, 1, 200),
-	KW_STR(struct exception_view, owner, KW_REQUIRED, 1, 64),
-	KW_I64(struct exception_view, version, KW_REQUIRED, 1, INT64_MAX),
-	KW_TIME(struct exception_view, opened_at, KW_REQUIRED),
-	KW_TIME(struct exception_view, changed_at, KW_REQUIRED),
-	KW_STR(struct exception_view, resolution, KW_OPTIONAL, 1, 40),
-	KW_STR(struct exception_view, resolved_by, KW_OPTIONAL, 1, 64),
-	KW_STR(struct exception_view, note, KW_OPTIONAL, 1, 200),
-	KW_END,
-};
-
-static const struct kw_field exceptions_fields[] = {
-	KW_ARRAY(struct exceptions, exceptions, KW_REQUIRED, struct exception_view,
-		exception_view_fields, 0, PAGE),
-	KW_STR(struct exceptions, cursor, KW_OPTIONAL, 1, 64),
-	KW_END,
-};
-
-struct exceptions_query {
-	struct kw_arena *arena;
-	const char *kind, *state;
-	struct cursor after;
-	struct exceptions *to;
-};
-
-static enum kw_rc read_exceptions(struct kw_pg *pg, void *ctx, struct kw_err *err)
-{
-	struct exceptions_query *query = ctx;
-	return store_read_exceptions(pg, query->arena, query->kind, query->state, query->after.time,
-		&query->after.id, PAGE + 1, &query->to->exceptions, &query->to->n_exceptions, err);
-}
-
-/* One of the table's names, or absent. */
-static enum kw_rc read_name(struct kw_request *rq, const char *name, const char *pointer,
-	const struct kw_strtab *names, const char **ret, struct kw_err *err)
-{
-	*ret = kw_request_query(rq, name);
-	if (*ret && kw_strtab_value(names, *ret) < 0)
-		return kw_fail_at(err, KW_INVALID, pointer, "is none of the names");
-	return KW_OK;
-}
+/* NONE is the state of what is not kept. */
+static const char *const shown_state_names[] = { "OPEN", "ACCEPTED", "RESOLVED" };
+static const struct kw_strtab shown_states = KW_STRTAB(shown_state_names);
+KW_EXCEPTION_FORM(exceptions, exception_kinds, shown_states);
 
 static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
-	struct exceptions answer = { 0 };
-	struct exceptions_query query = { .arena = rq->arena, .to = &answer };
-
-	KW_TRY(read_name(rq, "kind", "/kind", &exception_kinds, &query.kind, err));
-	KW_TRY(read_name(rq, "state", "/state", &exception_states, &query.state, err));
-	KW_TRY(read_cursor(rq, &query.after, err));
-	KW_TRY(kw_svc_read(rq, read_exceptions, &query, err));
-	if (answer.n_exceptions > PAGE) {
-		const struct exception_view *last = &answer.exceptions[PAGE - 1];
-		answer.n_exceptions = PAGE;
-		answer.cursor = cursor_text(rq->arena, last->opened_at, &last->exception_id);
-	}
-	return kw_svc_reply(rq, rs, exceptions_fields, &answer, err);
+	return kw_svc_exceptions(rq, rs, &exceptions, err);
 }
 
 /* ---- POST /v1/exceptions/:id/resolve ---- */
@@ -295,30 +197,54 @@ static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs,
 	return kw_svc_resolve(rq, may_resolve, err);
 }
 
+static const struct kw_answer event_answers[] = {
+	{ 200, ignored_fields, NULL },
+	{ 202, accepted_fields, NULL },
+	{ 0 },
+};
+static const struct kw_answer payment_answers[] = {
+	{ 200, payment_view_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+static const struct kw_argument statement_query[] = { { "cursor", false, NULL }, { 0 } };
+static const struct kw_answer statement_answers[] = {
+	{ 200, statement_fields, NULL },
+	{ 404, NULL, NULL },
+	{ 0 },
+};
+
 const struct kw_route payment_routes[] = {
 	{ .method = "POST",
 		.path = "/v1/providers/:provider/events",
 		.handle = post_provider_event,
 		.auth = KW_AUTH_PROVIDER,
-		.body = KW_RAW_BODY },
+		.body = KW_RAW_BODY,
+		.answers = event_answers },
 	{ .method = "GET",
 		.path = "/v1/payments/:id",
 		.handle = get_payment,
-		.auth = KW_AUTH_OPERATOR },
+		.auth = KW_AUTH_OPERATOR,
+		.answers = payment_answers },
 	{ .method = "GET",
 		.path = "/v1/makers/:id/statement",
 		.handle = get_statement,
-		.auth = KW_AUTH_OPERATOR },
+		.auth = KW_AUTH_OPERATOR,
+		.query = statement_query,
+		.answers = statement_answers },
 	{ .method = "GET",
 		.path = "/v1/exceptions",
 		.handle = get_exceptions,
-		.auth = KW_AUTH_OPERATOR },
+		.auth = KW_AUTH_OPERATOR,
+		.query = exceptions_query,
+		.answers = exceptions_answers },
 	{ .method = "POST",
 		.path = "/v1/exceptions/:id/resolve",
 		.handle = post_resolution,
 		.auth = KW_AUTH_OPERATOR,
 		.body = KW_JSON_BODY,
 		.fields = kw_resolve_body_fields,
-		.in_size = sizeof(struct kw_resolve_body) },
+		.in_size = sizeof(struct kw_resolve_body),
+		.answers = kw_resolve_answers },
 	{ 0 },
 };

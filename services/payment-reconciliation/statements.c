@@ -230,12 +230,4 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		"(order_id, line_id) WHERE (s.earned_at, s.earning_id) > ($2::timestamptz, "
 		"$3::uuid) ORDER BY s.earned_at, s.earning_id LIMIT $4::bigint",
 	},
-	[READ_EXCEPTIONS] = {
-		"SELECT exception_id, order_id, payment_id, kind, state, expected, "
-		"expected_currency, received, received_currency, reason, owner, version, "
-		"opened_at, changed_at, resolution, resolved_by, note FROM exceptions WHERE ($1::text IS NULL OR kind = "
-		"$1) AND ($2::text IS NULL OR state = $2) AND (opened_at, exception_id) > "
-		"($3::timestamptz, $4::uuid) ORDER BY opened_at, exception_id LIMIT "
-		"$5::bigint",
-	},
 };

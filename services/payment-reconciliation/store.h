@@ -145,18 +145,4 @@ enum kw_rc store_read_statement(struct kw_pg *pg, struct kw_arena *a, const char
 	kw_time after_time, const struct kw_uuid *after_id, int64_t limit,
 	struct statement_line **ret, size_t *ret_n, struct kw_err *err);
 
-struct exception_view {
-	struct kw_uuid exception_id, order_id, payment_id;
-	int kind, state;
-	struct kw_money expected, received;
-	const char *reason, *owner;
-	int64_t version;
-	kw_time opened_at, changed_at;
-	const char *resolution, *resolved_by, *note;
-};
-/* kind, state: names, NULL for all. */
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, kw_time after_time, const struct kw_uuid *after_id, int64_t limit,
-	struct exception_view **ret, size_t *ret_n, struct kw_err *err);
-
 #endif

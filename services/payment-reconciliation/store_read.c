@@ -76,35 +76,3 @@ enum kw_rc store_read_statement(struct kw_pg *pg, struct kw_arena *a, const char
 	return kw_pg_fetch(
 		pg, STMT(READ_STATEMENT), &args, statement_cols, sizeof(**ret), ret, ret_n, err);
 }
-
-static const struct kw_col exception_view_cols[] = {
-	KW_COL_UUID(struct exception_view, exception_id),
-	KW_COL_UUID(struct exception_view, order_id),
-	KW_COL_UUID(struct exception_view, payment_id),
-	KW_COL_ENUM(struct exception_view, kind, &exception_kinds),
-	KW_COL_ENUM(struct exception_view, state, &exception_states),
-	KW_COL_MONEY(struct exception_view, expected),
-	KW_COL_MONEY(struct exception_view, received),
-	KW_COL_TEXT(struct exception_view, reason),
-	KW_COL_TEXT(struct exception_view, owner),
-	KW_COL_I64(struct exception_view, version),
-	KW_COL_TIME(struct exception_view, opened_at),
-	KW_COL_TIME(struct exception_view, changed_at),
-	KW_COL_TEXT(struct exception_view, resolution),
-	KW_COL_TEXT(struct exception_view, resolved_by),
-	KW_COL_TEXT(struct exception_view, note),
-	KW_COL_END,
-};
-
-enum kw_rc store_read_exceptions(struct kw_pg *pg, struct kw_arena *a, const char *kind,
-	const char *state, kw_time after_time, const struct kw_uuid *after_id, int64_t limit,
-	struct exception_view **ret, size_t *ret_n, struct kw_err *err)
-{
-	struct kw_args args = kw_args_of(a);
-	kw_args_text(&args, kind);
-	kw_args_text(&args, state);
-	after_args(&args, after_time, after_id);
-	kw_args_i64(&args, limit);
-	return kw_pg_fetch(pg, STMT(READ_EXCEPTIONS), &args, exception_view_cols, sizeof(**ret),
-		ret, ret_n, err);
-}

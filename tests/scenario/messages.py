@@ -1,33 +1,24 @@
 """Every message of a system's topics, read by kcat and not by our own library: the payload is valid by the schema of its
-ce_type, the headers are CloudEvents in binary mode, the key lies in its partition. Arguments: the checkout, the brokers,
+ce_type, headers and key are as asyncapi.yaml has them, the key lies in its partition. Arguments: the checkout, the brokers,
 and a file of the messages that a test made wrong on purpose, lines "TOPIC KEY" (it may be absent)."""
 
 import datetime
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
+import documents  # noqa: E402
+
+documents.use_validators(ROOT)
+
 from jsonschema import Draft202012Validator  # noqa: E402
 from schemas_valid import formats  # noqa: E402
 
 SHOWN = 20
-UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-HEADERS = {name: re.compile(pattern) for name, pattern in {
-    "ce_specversion": r"1\.0",
-    "ce_id": UUID,
-    "ce_source": r"/karwan/[a-z-]+(/edge)?",
-    "ce_type": r"karwan\.[a-z_]+\.[a-z_]+\.v[0-9]+",
-    "ce_subject": UUID,
-    "ce_time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z",
-    "content-type": r"application/json",
-    "traceparent": r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
-}.items()}
-SEQUENCE = re.compile(r"\d{6}-\d{19}")
 BARRIER = "karwan.epoch.started.v1"
 
 
@@ -66,21 +57,32 @@ class Judge:
             schema = json.loads(path.read_text(encoding="utf-8"))
             self.validators[path.stem] = Draft202012Validator(schema, format_checker=formats)
         self.seen = set()  # a message that came twice is looked at once
+        self.ids = {}  # by (source, id): the record; another with the same is a repeat, or a fault
+        self.headers_of, self.key_of = {}, {}  # validators by (topic, type), as asyncapi.yaml has them
+        told = documents.read_yaml(ROOT / "schemas" / "asyncapi.yaml")
+        for channel in told["channels"].values():
+            for ref in channel["messages"].values():
+                message = documents.follow(told, ref["$ref"])
+                at = channel["address"], message["name"]
+                headers = documents.value_of(message["headers"], told)
+                self.headers_of[at] = Draft202012Validator({**headers, "additionalProperties": False})
+                self.key_of[at] = Draft202012Validator(message["bindings"]["kafka"]["key"], format_checker=formats)
 
-    def headers(self, topic, headers):
+    def headers(self, topic, headers, key):
         names = headers[0::2]
         if len(names) != len(set(names)):
             yield "a header twice"
         of = dict(zip(names, headers[1::2]))
-        for name, pattern in HEADERS.items():
-            if name == "traceparent" and of.get("ce_type") == BARRIER:
-                continue  # nobody's message is its cause
-            if not pattern.fullmatch(of.get(name, "")):
-                yield f"header {name}: {of.get(name)!r}"
-        if topic["kind"] == "events" and not SEQUENCE.fullmatch(of.get("ce_sequence", "")):
-            yield f"header ce_sequence: {of.get('ce_sequence')!r}"
-        if topic["kind"] == "in" and "ce_sequence" in of:
-            yield "a place on an in topic"
+        at = topic["name"], of.get("ce_type")
+        if at not in self.headers_of:
+            yield "no message of this topic"
+            return
+        for error in self.headers_of[at].iter_errors(of):
+            yield f"headers: {error.message}"
+        if "traceparent" not in of and at[1] != BARRIER:  # a barrier is no message's effect
+            yield "header traceparent is absent"
+        for error in self.key_of[at].iter_errors(key):
+            yield f"key: {error.message}"
         try:
             datetime.datetime.fromisoformat(of.get("ce_time", "").replace("Z", "+00:00"))
         except ValueError as error:
@@ -100,8 +102,12 @@ class Judge:
     def faults(self, topic, record):
         headers, key = record.get("headers") or [], record["key"] or ""
         kind = dict(zip(headers[0::2], headers[1::2])).get("ce_type", "")
-        for fault in (*self.headers(topic, headers), *self.payload(kind, record["payload"] or "")):
+        for fault in (*self.headers(topic, headers, key), *self.payload(kind, record["payload"] or "")):
             yield f"{kind}: {fault}"
+        of = dict(zip(headers[0::2], headers[1::2]))
+        same = (topic["name"], key, record["payload"], of.get("ce_sequence"))
+        if self.ids.setdefault((of.get("ce_source"), of.get("ce_id")), same) != same:
+            yield f"{kind}: two events with one ce_source and ce_id"
         if kind != BARRIER and record["partition"] != partition_of(key, topic["partitions"]):
             yield f"key {key!r} belongs to partition {partition_of(key, topic['partitions'])}"
 

@@ -448,6 +448,7 @@ static void check_reads(void)
 	c = get("/v1/exceptions?kind=UNKNOWN_PARCEL&state=OPEN");
 	assert_int_equal(status_of(c), 200);
 	assert_non_null(strstr(text_of(c), "1c6bfa9b-2f4f-5d5f-9d0a-8a6f3f1f2b11"));
+	assert_non_null(strstr(text_of(c), "\"version\":1,\"owner\":\"fulfilment\""));
 	c = get("/v1/exceptions?state=RESOLVED&kind=UNKNOWN_STATUS");
 	assert_string_equal(text_of(c), "{\"exceptions\":[]}");
 }

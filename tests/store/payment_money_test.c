@@ -12,6 +12,7 @@
 
 #include "payment_world.h"
 #include "store.h"
+#include "svc/exceptions.h"
 
 static struct world w;
 
@@ -514,14 +515,21 @@ static void test_statement_adds_up(void **state)
 	assert_int_equal(n, 0);
 }
 
+static const struct kw_col exception_cols[] = {
+	KW_EXCEPTION_COLS(&exception_kinds, &exception_states),
+	KW_COL_END,
+};
+static const struct kw_exception_form exceptions = { &exception_kinds, &exception_states,
+	exception_cols, NULL };
+
 static void test_reads(void **state)
 {
 	(void)state;
 	struct kw_err err = { 0 };
 	struct payment_view view;
-	struct exception_view *list, *page;
+	struct kw_exception *list, *page;
 	size_t n, n_page;
-	const struct kw_uuid none = { "" }, id = kw_uuid_of("payment", "stripe-demo", "pi_l3");
+	const struct kw_uuid id = kw_uuid_of("payment", "stripe-demo", "pi_l3");
 
 	assert_int_equal(store_read_payment(w.pg, w.arena, &id, &view, &err), KW_OK);
 	assert_int_equal(view.state, PAYMENT_REFUNDED);
@@ -534,18 +542,22 @@ static void test_reads(void **state)
 	struct kw_uuid unknown = kw_uuid_random();
 	assert_int_equal(store_read_payment(w.pg, w.arena, &unknown, &view, &err), KW_NOTHING);
 
+	struct kw_exception_asked all = { .limit = 1000 };
 	assert_int_equal(
-		store_read_exceptions(w.pg, w.arena, NULL, NULL, 0, &none, 1000, &list, &n, &err),
-		KW_OK);
+		kw_exceptions_read(w.pg, w.arena, &exceptions, &all, &list, &n, &err), KW_OK);
 	assert_int_equal(n, world_number(&w, "SELECT count(*) FROM payment.exceptions", NULL));
-	assert_int_equal(store_read_exceptions(w.pg, w.arena, NULL, NULL, list[1].opened_at,
-				 &list[1].exception_id, 2, &page, &n_page, &err),
-		KW_OK);
+	struct kw_exception_asked next = {
+		.after_time = list[1].opened_at, .after_id = list[1].exception_id, .limit = 2
+	};
+	assert_int_equal(
+		kw_exceptions_read(w.pg, w.arena, &exceptions, &next, &page, &n_page, &err), KW_OK);
 	assert_int_equal(n_page, 2);
 	assert_string_equal(page[0].exception_id.s, list[2].exception_id.s);
-	assert_int_equal(store_read_exceptions(w.pg, w.arena, "EVENT_CONFLICT", "OPEN", 0, &none,
-				 1000, &page, &n_page, &err),
-		KW_OK);
+	struct kw_exception_asked some = {
+		.kind = "EVENT_CONFLICT", .state = "OPEN", .limit = 1000
+	};
+	assert_int_equal(
+		kw_exceptions_read(w.pg, w.arena, &exceptions, &some, &page, &n_page, &err), KW_OK);
 	assert_int_equal(n_page, 2);
 	assert_int_equal(page[0].kind, FAULT_EVENT_CONFLICT);
 	assert_string_equal(page[0].owner, "finance");

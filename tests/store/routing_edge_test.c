@@ -240,13 +240,14 @@ static void other_content_is_answered_409_and_kept(void **state)
 	(void)state;
 	answered(post_to("shop", SECRET, order_body("order.created", "e1", "shawl", 999)), 409, "");
 	becomes("/v1/exceptions?kind=CONFLICT&state=OPEN", "\"external_id\":\"e1\"");
+	becomes("/v1/exceptions?state=open", "\"version\":1,\"owner\":\"fulfilment\"");
 	becomes(path_of("e1"), "\"version\":3");
 	answered(post_to("shop", SECRET, order_body("order.created", "e1", "shawl", 100)), 202,
 		order_id(&w, "e1"));
 	answered(
 		operator_call("GET", path_of("e1"), NULL), 200, "\"total\":{\"amount\":\"100.00\"");
-	answered(operator_call("GET", "/v1/exceptions?kind=NOTHING", NULL), 400, "kind");
-	answered(operator_call("GET", "/v1/exceptions?cursor=x", NULL), 400, "cursor");
+	answered(operator_call("GET", "/v1/exceptions?kind=NOTHING", NULL), 422, "#/kind");
+	answered(operator_call("GET", "/v1/exceptions?cursor=x", NULL), 422, "#/cursor");
 }
 
 static void what_is_wrong_is_refused(void **state)

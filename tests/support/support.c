@@ -349,6 +349,25 @@ static rd_kafka_t *producer(const char *brokers, const char *transactional_id)
 	return rk;
 }
 
+/* Takes the headers. */
+static void send_with(rd_kafka_t *rk, const char *topic, int partition, const char *key,
+	rd_kafka_headers_t *headers, const char *value)
+{
+	rd_kafka_vu_t record[] = {
+		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
+		{ .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition },
+		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)key, strlen(key) } },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE,
+			.u.mem = { (void *)(uintptr_t)value, strlen(value) } },
+		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+	};
+	if (rd_kafka_produceva(rk, record, sizeof(record) / sizeof(record[0])))
+		give_up("produce", topic);
+	if (rd_kafka_flush(rk, 30000) != 0)
+		give_up("flush", topic);
+}
+
 static void send_one(rd_kafka_t *rk, const char *topic, int partition, const char *key,
 	const char *type, const char *sequence, const char *value)
 {
@@ -363,19 +382,19 @@ static void send_one(rd_kafka_t *rk, const char *topic, int partition, const cha
 	}
 	if (sequence)
 		rd_kafka_header_add(headers, "ce_sequence", -1, sequence, -1);
-	rd_kafka_vu_t record[] = {
-		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = topic },
-		{ .vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = partition },
-		{ .vtype = RD_KAFKA_VTYPE_KEY, .u.mem = { (void *)(uintptr_t)key, strlen(key) } },
-		{ .vtype = RD_KAFKA_VTYPE_VALUE,
-			.u.mem = { (void *)(uintptr_t)value, strlen(value) } },
-		{ .vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers },
-		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
-	};
-	if (rd_kafka_produceva(rk, record, sizeof(record) / sizeof(record[0])))
-		give_up("produce", topic);
-	if (rd_kafka_flush(rk, 30000) != 0)
-		give_up("flush", topic);
+	send_with(rk, topic, partition, key, headers, value);
+}
+
+void kt_send_headers(const char *brokers, const char *topic, int partition, const char *key,
+	const struct kt_header *list, size_t n, const char *value)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(n);
+	rd_kafka_t *rk = producer(brokers, NULL);
+
+	for (size_t i = 0; i < n; i++)
+		rd_kafka_header_add(headers, list[i].name, -1, list[i].value, -1);
+	send_with(rk, topic, partition, key, headers, value);
+	rd_kafka_destroy(rk);
 }
 
 void kt_send_event(const char *brokers, const char *topic, int partition, const char *key,

@@ -72,6 +72,13 @@ void kt_partner_done(struct kt_partner *p);
 void kt_send(const char *brokers, const char *topic, int partition, const char *key,
 	const char *type, const char *value);
 
+/* The same with headers of its own. */
+struct kt_header {
+	const char *name, *value;
+};
+void kt_send_headers(const char *brokers, const char *topic, int partition, const char *key,
+	const struct kt_header *list, size_t n, const char *value);
+
 /* The same with a place: a record of an events topic. */
 void kt_send_event(const char *brokers, const char *topic, int partition, const char *key,
 	const char *type, const char *sequence, const char *value);

@@ -54,8 +54,8 @@ static size_t count_of(const char *text, const char *part)
 	return n;
 }
 
-static void compare(const char *name, const struct kw_fsm *fsm, const struct kw_strtab *states,
-	const struct kw_strtab *events)
+static void compare(const char *name, int first, const struct kw_fsm *fsm,
+	const struct kw_strtab *states, const struct kw_strtab *events)
 {
 	char *text = diagram(name), line[200];
 	size_t n = 0;
@@ -77,6 +77,8 @@ static void compare(const char *name, const struct kw_fsm *fsm, const struct kw_
 			n++;
 		}
 	assert_int_equal(n, fsm->n); /* no pair twice */
+	snprintf(line, sizeof(line), "    [*] --> %s\n", kw_strtab_name(states, first));
+	assert_int_equal(count_of(text, line), 1);
 	assert_int_equal(count_of(text, " --> "), n + 1);
 	free(text);
 }
@@ -84,7 +86,7 @@ static void compare(const char *name, const struct kw_fsm *fsm, const struct kw_
 static void test_expectation(void **state)
 {
 	(void)state;
-	compare("expectation", &expectation_fsm, &expectation_states, &money_events);
+	compare("expectation", WAITING_ORDER, &expectation_fsm, &expectation_states, &money_events);
 	/* terminal: only what cancels again */
 	for (int event = 0; event < money_events.n; event++)
 		assert_true(
@@ -97,7 +99,7 @@ static void test_expectation(void **state)
 static void test_payment(void **state)
 {
 	(void)state;
-	compare("payment", &payment_fsm, &payment_states, &payment_events);
+	compare("payment", PAYMENT_NEW, &payment_fsm, &payment_states, &payment_events);
 	/* a provider may tell anything at any time: no pair is refused */
 	for (int from = 0; from < payment_states.n; from++)
 		for (int event = 0; event < payment_events.n; event++)
@@ -107,7 +109,7 @@ static void test_payment(void **state)
 static void test_exception(void **state)
 {
 	(void)state;
-	compare("exception", &exception_fsm, &exception_states, &exception_events);
+	compare("exception", EXCEPTION_NONE, &exception_fsm, &exception_states, &exception_events);
 	assert_null(kw_fsm_find(&exception_fsm, EXCEPTION_NONE, EXCEPTION_ENDS));
 }
 

@@ -95,7 +95,7 @@ static enum kw_rc post(struct kw_request *rq, struct kw_response *rs, struct kw_
 }
 
 static struct kw_route routes[] = {
-	{ "POST", "/:adapter", post, 1, KW_RAW_BODY, NULL, 0, 0, NULL },
+	{ .method = "POST", .path = "/:adapter", .handle = post, .auth = 1, .body = KW_RAW_BODY },
 	{ 0 },
 };
 

@@ -193,11 +193,19 @@ static enum kw_rc verify_channel(
 /* ---- descriptor ---- */
 
 static const struct kw_route routes[] = {
-	{ "POST", "/v1/toys", post_toy, KW_AUTH_OPERATOR, KW_JSON_BODY, message_fields,
-		sizeof(struct toy_message), 0, NULL },
-	{ "POST", "/v1/channels/:channel/toys", post_channel_toy, KW_AUTH_CHANNEL, KW_RAW_BODY,
-		NULL, 0, 0, NULL },
-	{ "GET", "/v1/toys/:name", get_toy, KW_AUTH_OPERATOR, KW_NO_BODY, NULL, 0, 0, NULL },
+	{ .method = "POST",
+		.path = "/v1/toys",
+		.handle = post_toy,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = message_fields,
+		.in_size = sizeof(struct toy_message) },
+	{ .method = "POST",
+		.path = "/v1/channels/:channel/toys",
+		.handle = post_channel_toy,
+		.auth = KW_AUTH_CHANNEL,
+		.body = KW_RAW_BODY },
+	{ .method = "GET", .path = "/v1/toys/:name", .handle = get_toy, .auth = KW_AUTH_OPERATOR },
 	{ 0 },
 };
 

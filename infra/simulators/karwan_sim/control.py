@@ -74,6 +74,6 @@ class Api:
             page = self._get("payment", f"/v1/makers/{maker_id}/statement"
                              + (f"?cursor={quote(cursor, safe='')}" if cursor else ""))
             lines += page["lines"]
-            cursor = page.get("cursor", "")
+            cursor = page.get("next_cursor", "")
             if not cursor:
                 return lines
