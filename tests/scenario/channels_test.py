@@ -184,7 +184,7 @@ def daraz(w):
     for _ in range(2):
         equal("reverse push", w.send(message), 202)
     (one,) = until("a return", lambda: w.exceptions("RETURN_REPORTED"))
-    equal("return", (one["external_id"], "302883361348153" in one["detail"]), (order.external_id, True))
+    equal("return", (one["external_id"], "302883361348153" in one["reason"]), (order.external_id, True))
     equal("one order", w.system.psql("SELECT count(*) FROM routing.orders WHERE channel = 'daraz-demo'"), [["1"]])
 
 
@@ -227,7 +227,7 @@ def not_fetched(w):
     w.answers(DARAZ, "rubbish")
     equal("push", w.send(w.message(order, "created")), 202)
     until("a first try", lambda: w.system.psql("SELECT 1 FROM routing.intents WHERE state = 'PENDING' AND detail <> ''"))
-    told = lambda: [one["detail"] for one in w.exceptions("NOT_FETCHED") if one["external_id"] == order.external_id]
+    told = lambda: [one["reason"] for one in w.exceptions("NOT_FETCHED") if one["external_id"] == order.external_id]
     equal("no exception yet", told(), [])
     w.system.psql(due.format(4))
     if not until("an exception", told)[0].startswith("SYNTAX: "):
