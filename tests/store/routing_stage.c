@@ -247,7 +247,7 @@ void stage_script(struct stage *w, const char *sql)
 void stage_is_clean(struct stage *w)
 {
 	const char *drift = stage_text(w,
-		"SELECT string_agg(invariant || ' ' || subject || ': ' || detail, E'\n') FROM "
+		"SELECT string_agg(rule || ' ' || entity || ': ' || \"is\", E'\n') FROM "
 		"drift",
 		NULL);
 
