@@ -83,6 +83,15 @@ const char *kw_request_query(const struct kw_request *rq, const char *name)
 	return kw_query_find(rq->impl->target.query, name, rq->arena);
 }
 
+static const char *names_text(struct kw_arena *a, const struct kw_strtab *names)
+{
+	const char *text = kw_strtab_name(names, 0);
+
+	for (int i = 1; i < names->n; i++)
+		text = kw_arena_printf(a, "%s, %s", text, kw_strtab_name(names, i));
+	return text;
+}
+
 enum kw_rc kw_request_name(
 	const struct kw_request *rq, const char *name, int *ret, struct kw_err *err)
 {
@@ -101,7 +110,8 @@ enum kw_rc kw_request_name(
 			*ret = i;
 			return KW_OK;
 		}
-	return kw_fail_at(err, KW_INVALID, pointer, "is none of the names");
+	return kw_fail_at(
+		err, KW_INVALID, pointer, "is none of %s", names_text(rq->arena, argument->names));
 }
 
 /* ---- the head ---- */
