@@ -179,6 +179,14 @@ static uint64_t bytes_received(int fd)
 	return info.tcpi_bytes_received;
 }
 
+/* Does the other side send no more? */
+static bool ended(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 /* Did a request begin in this silence? Its deadline runs from when we first saw it. */
 static bool begun(struct kw_conn *c, uint64_t mark, int64_t now)
 {
@@ -223,7 +231,9 @@ static void look_at(struct kw_server *s, struct kw_conn *c, int64_t now)
 			first = atomic_load_explicit(&c->first_us, memory_order_relaxed);
 			if (first && now - first > deadline)
 				cut(c, mark, 408);
-		} else if (age > KW_IDLE_MS * 1000LL) {
+		} else if (age > KW_IDLE_MS * 1000LL ||
+			   (age > KW_ENDED_MS * 1000LL && ended(c->fd))) {
+			/* libmicrohttpd overlooks an end that comes with the last request */
 			cut(c, mark, 0);
 		}
 		break;

@@ -35,6 +35,11 @@ static bool has_controls(const char *s)
 	return false;
 }
 
+static bool has_blanks(const char *s)
+{
+	return has_controls(s) || strpbrk(s, " \t") != NULL;
+}
+
 static enum MHD_Result read_framing(
 	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
 {
@@ -129,6 +134,8 @@ void kw_check_head(struct kw_request_impl *im, const char *version)
 	struct framing f = { 0 };
 
 	MHD_get_connection_values(im->connection, MHD_HEADER_KIND, read_framing, &f);
+	if (!is_token(im->method) || has_blanks(im->target.path))
+		f.bad = "the request line is malformed";
 	const char *fault = framing_fault(&f, version);
 	enum kw_rc rc = kw_route_match(
 		im->server->config.routes, im->method, &im->target, im->arena, &im->match);

@@ -23,6 +23,7 @@
 /* Connections beyond the limits that are let in to be told so. */
 #define KW_OVER_MAX 64
 #define KW_IDLE_MS 75000 /* of a connection between two requests */
+#define KW_ENDED_MS 1000 /* of one on which no more requests come */
 
 /* Where a connection is. Its thread of the pool moves it on; the guard may move it to CUT, but
  * never out of BUSY. */

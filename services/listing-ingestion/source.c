@@ -222,7 +222,9 @@ static enum kw_rc open_ndjson(struct source *s, struct kw_bytes body, struct kw_
 	s->p = body.p;
 	s->end = s->p + body.n;
 	s->line = s->config.line > 0 ? s->config.line : 1;
-	if (body.n >= 2 && (memcmp(s->p, "\xff\xfe", 2) == 0 || memcmp(s->p, "\xfe\xff", 2) == 0))
+	/* in a part of a file it is a row as others are */
+	if (s->line == 1 && body.n >= 2 &&
+		(memcmp(s->p, "\xff\xfe", 2) == 0 || memcmp(s->p, "\xfe\xff", 2) == 0))
 		return kw_fail_code(
 			err, KW_INVALID, "SYNTAX", "the file is UTF-16: save it as UTF-8");
 	if (body.n >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)

@@ -170,6 +170,31 @@ static void test_smuggling(void **state)
 	kw_server_stop(s);
 }
 
+/* No reader agrees on what stands behind one: the route refuses it, and the connection ends. */
+static void test_odd_request_lines(void **state)
+{
+	static const char *const lines[] = { "\b /small HTTP/1.1\r\n", "GE\"T /small HTTP/1.1\r\n",
+		"GET /sm\vall HTTP/1.1\r\n", "GET /sm\xff\rall HTTP/1.1\r\n" };
+	struct kw_server *s = start();
+	char request[256];
+
+	(void)state;
+	n_small = n_secret = 0;
+	for (size_t i = 0; i < KW_LEN(lines); i++) {
+		char got[4096] = "";
+		int fd = peer_dial(kw_server_port(s));
+		snprintf(request, sizeof(request), "%s" H "\r\n" INNER, lines[i]);
+		peer_say(fd, request);
+		for (size_t n = 0, more = 1; more > 0; n += more)
+			more = peer_read(fd, got + n, sizeof(got) - 1 - n);
+		peer_close(fd);
+		if (strncmp(got, "HTTP/1.1 40", 11) != 0 || strstr(got + 1, "HTTP/1.1 200"))
+			fail_msg("%s: %s", lines[i], got);
+	}
+	assert_int_equal(n_small + n_secret, 0);
+	kw_server_stop(s);
+}
+
 static void test_header_size(void **state)
 {
 	struct kw_server *s = start();
@@ -234,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_smuggling),
+		cmocka_unit_test(test_odd_request_lines),
 		cmocka_unit_test(test_header_size),
 	};
 	return cmocka_run_group_tests_name("http_framing", tests, setup, NULL);

@@ -226,6 +226,26 @@ static void test_rest_between_requests(void **state)
 	kw_server_stop(s);
 }
 
+/* The end of what a client sends comes with its last request: it is answered, and the connection
+ * does not wait for another. */
+static void test_end_with_request(void **state)
+{
+	struct kw_server *s = start((struct kw_server_config) { .threads = 1 });
+	struct peer_answer answer;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int fd = peer_dial(kw_server_port(s));
+		peer_say(fd, "GET /small HTTP/1.1\r\n" H "\r\n");
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		peer_hear(fd, &answer);
+		assert_int_equal(answer.status, 200);
+		assert_true(peer_closed(fd));
+		peer_close(fd);
+	}
+	kw_server_stop(s);
+}
+
 /* Who does not read his answer is cut as well. */
 static void test_slow_reader(void **state)
 {
@@ -518,6 +538,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_senders),
 		cmocka_unit_test(test_rest_between_requests),
+		cmocka_unit_test(test_end_with_request),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_big_answer),
 		cmocka_unit_test(test_slow_handler),

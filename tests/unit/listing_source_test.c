@@ -143,6 +143,9 @@ static const struct {
 	{ IMPORT_MAKERS, IMPORT_NDJSON, 0, " \n\n", "!400 the file is empty" },
 	{ IMPORT_MAKERS, IMPORT_NDJSON, 0, "\xff\xfe{",
 		"!400 the file is UTF-16: save it as UTF-8" },
+	/* in the middle of a file it is a row as others are */
+	{ IMPORT_MAKERS, IMPORT_NDJSON, 90, "\xfe\xff\n" A_MAKER "\n",
+		"90! : not UTF-8\n91 m1 " A_MAKER "\n" },
 };
 
 /* "?" in what is expected stands for the rest of its line. */
