@@ -13,9 +13,9 @@ as_root() {
 has_package() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 can_have_package() { [[ $(apt-cache policy "$1") =~ Candidate:\ [0-9] ]]; }
 
-# missing_packages COMMAND: for each line of packages.txt of which nothing is installed, the first choice that passes.
+# missing_packages LIST COMMAND: for each line of LIST of which nothing is installed, the first choice that passes.
 missing_packages() {
-	local line choice choices found
+	local list=$1 passes=$2 line choice choices found
 	while read -r line; do
 		IFS='|' read -ra choices <<<"$line"
 		found=
@@ -23,21 +23,22 @@ missing_packages() {
 			! has_package "$choice" || continue 2
 		done
 		for choice in "${choices[@]}"; do
-			[ -n "$found" ] || ! "$1" "$choice" || found=$choice
+			[ -n "$found" ] || ! "$passes" "$choice" || found=$choice
 		done
 		echo "${found:-${choices[0]}}"
-	done < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$DEV/packages.txt")
+	done < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$DEV/$list")
 }
 
 # Packages come without services of their own: policy-rc.d forbids their start, PostgreSQL makes no cluster, and
 # what would start at the next boot is disabled.
+# install_packages LIST
 install_packages() {
 	local missing
-	command -v dpkg-query >/dev/null || die "this is no Debian: install the packages of infra/dev/packages.txt by hand"
-	mapfile -t missing < <(missing_packages true)
+	command -v dpkg-query >/dev/null || die "this is no Debian: install the packages of infra/dev/$1 by hand"
+	mapfile -t missing < <(missing_packages "$1" true)
 	[ "${#missing[@]}" -gt 0 ] || return 0
 	as_root apt-get -q update >>"$LOCAL/logs/install.log" 2>&1 || say "apt-get update had errors, going on: $LOCAL/logs/install.log"
-	mapfile -t missing < <(missing_packages can_have_package)
+	mapfile -t missing < <(missing_packages "$1" can_have_package)
 	say "installing: ${missing[*]}"
 	as_root bash "$DEV/apt-quietly" "${missing[@]}" >>"$LOCAL/logs/install.log" 2>&1 </dev/null || {
 		tail -n 15 "$LOCAL/logs/install.log" >&2
@@ -89,7 +90,7 @@ archive_kafka() {
 
 install_all() {
 	mkdir -p "$LOCAL/logs"
-	install_packages
+	install_packages packages.txt
 	install_kafka
 	archive_kafka
 }
