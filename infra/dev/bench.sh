@@ -102,8 +102,11 @@ bench() {
 	start_run
 	bench_step catalogue
 	bench_record
-	bench_ready
+	start_programs "${SERVICES[@]}"
 	bench_step path
+	stop_services
+	bench_ready
+	bench_step half
 	say "checking"
 	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
 	bench_parts

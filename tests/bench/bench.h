@@ -11,8 +11,10 @@ void run_catalogue(struct place *p);
 void run_warm(struct place *p, int64_t n);
 /* One rate for half a minute, and what it takes. */
 void run_hold(struct place *p, double rate);
-/* The highest sustained rate, then the latencies at half of it. */
+/* The highest sustained rate. */
 void run_path(struct place *p);
+/* Latencies and memory at half of it. */
+void run_half(struct place *p);
 
 /* Parts alone, at full load. */
 void run_accept(struct place *p, int64_t n);

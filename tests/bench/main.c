@@ -8,8 +8,8 @@
 #include "core/log.h"
 
 static const char usage[] =
-	"usage: karwan-bench catalogue | warm N | hold RATE | path | accept N | read | publish | book |\n"
-	"                    replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
+	"usage: karwan-bench catalogue | warm N | hold RATE | path | half | accept N | read | publish |\n"
+	"                    book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
 
 static int64_t number(const char *text)
 {
@@ -37,6 +37,8 @@ int main(int argc, char **argv)
 		run_hold(&p, (double)number(words[0]));
 	else if (strcmp(verb, "path") == 0)
 		run_path(&p);
+	else if (strcmp(verb, "half") == 0)
+		run_half(&p);
 	else if (strcmp(verb, "accept") == 0)
 		run_accept(&p, number(words[0]));
 	else if (strcmp(verb, "read") == 0)

@@ -150,9 +150,6 @@ static struct held hold(struct place *p, struct load *l, struct booked *b, doubl
 		r.refused ? ", requests were refused" : "", usage_sum(&h.usage) / h.orders,
 		usage_sum(&h.usage) / 1e6 / HOLD_S);
 	tell_usage(&h.usage, h.orders);
-	for (int i = ROUTING; i <= DISPATCH; i++)
-		place_keep(p, kw_arena_printf(p->arena, "resident.%s", program_names[i]),
-			resident_mb(p, i));
 	load_drain(l);
 	return h;
 }
@@ -169,7 +166,7 @@ static void keep_held(struct place *p, const struct held *h)
 }
 
 /* Up or down by steps, until a rate holds and the next one does not. */
-static double search(struct place *p, struct load *l, struct booked *b, double rate)
+static void search(struct place *p, struct load *l, struct booked *b, double rate)
 {
 	struct held best = { 0 };
 	double too_high = 0;
@@ -191,7 +188,6 @@ static double search(struct place *p, struct load *l, struct booked *b, double r
 	if (best.rate <= 0)
 		die("no rate held");
 	keep_held(p, &best);
-	return best.rate;
 }
 
 static void halve(struct place *p, struct load *l, double rate)
@@ -202,6 +198,9 @@ static void halve(struct place *p, struct load *l, double rate)
 	(void)load_run(l, &plan);
 	plan.last_us = HOLD_S * KW_US_PER_S;
 	struct load_result r = load_run(l, &plan);
+	for (int i = ROUTING; i <= DISPATCH; i++)
+		place_keep(p, kw_arena_printf(p->arena, "resident.%s", program_names[i]),
+			resident_mb(p, i));
 	load_drain(l);
 	struct spread e = load_event_ms(l, r.first, r.n, &missing);
 	if (missing > 0)
@@ -221,51 +220,69 @@ static void halve(struct place *p, struct load *l, double rate)
 		e.p99_ms, e.p999_ms);
 }
 
+struct run {
+	char tag[TAG_LENGTH + 1];
+	struct booked *booked;
+	struct load *load;
+};
+
+static void run_begin(struct run *r, struct place *p)
+{
+	make_tag(r->tag);
+	r->booked = booked_start(p, r->tag);
+	r->load = load_new(p, r->booked, r->tag, CONNECTIONS);
+}
+
+static void run_end(struct run *r)
+{
+	load_free(r->load);
+	booked_stop(r->booked);
+}
+
 void run_path(struct place *p)
 {
-	char tag[TAG_LENGTH + 1];
+	struct run r;
 
-	make_tag(tag);
-	struct booked *b = booked_start(p, tag);
-	struct load *l = load_new(p, b, tag, CONNECTIONS);
-	double rate = search(p, l, b, seek(l, b));
-	halve(p, l, rate / 2);
-	load_free(l);
-	booked_stop(b);
+	run_begin(&r, p);
+	search(p, r.load, r.booked, seek(r.load, r.booked));
+	run_end(&r);
+}
+
+void run_half(struct place *p)
+{
+	struct run r;
+
+	run_begin(&r, p);
+	halve(p, r.load, place_figure(p, "orders_per_s") / 2);
+	run_end(&r);
 }
 
 void run_hold(struct place *p, double rate)
 {
-	char tag[TAG_LENGTH + 1];
+	struct run r;
 
-	make_tag(tag);
-	struct booked *b = booked_start(p, tag);
-	struct load *l = load_new(p, b, tag, CONNECTIONS);
-	(void)hold(p, l, b, rate);
-	load_free(l);
-	booked_stop(b);
+	run_begin(&r, p);
+	(void)hold(p, r.load, r.booked, rate);
+	run_end(&r);
 }
 
 void run_warm(struct place *p, int64_t n)
 {
-	char tag[TAG_LENGTH + 1];
+	struct run r;
 
-	make_tag(tag);
-	struct booked *b = booked_start(p, tag);
-	struct load *l = load_new(p, b, tag, CONNECTIONS);
+	run_begin(&r, p);
 	struct load_plan plan = { .window = WINDOW, .orders = n };
 	struct usage before = usage_now(p);
 	int64_t began = kw_monotonic_us();
-	struct load_result r = load_run(l, &plan);
+	struct load_result result = load_run(r.load, &plan);
 
-	load_drain(l);
-	if (r.refused > 0)
-		tell("%lld requests were refused and sent again", (long long)r.refused);
+	load_drain(r.load);
+	if (result.refused > 0)
+		tell("%lld requests were refused and sent again", (long long)result.refused);
 	struct usage u = usage_since(p, &before);
 	double seconds = (double)(kw_monotonic_us() - began) / 1e6;
 	tell("%lld orders in %.1f s: %.0f orders/s, %.0f us of CPU an order", (long long)n, seconds,
 		(double)n / seconds, usage_sum(&u) / (double)n);
 	tell_usage(&u, (double)n);
-	load_free(l);
-	booked_stop(b);
+	run_end(&r);
 }
