@@ -5,15 +5,62 @@
 #include "json/json.h"
 
 #define SAFE_DIGITS 18 /* always within 64 bits */
+#define WHOLE_DIGITS 100
+#define EXPONENT_DIGITS 2
 
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static const char digits[] = "0123456789";
+
 static bool in_number(char c)
 {
 	return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+static size_t count_digits(const char *p, const char *end)
+{
+	const char *at = p;
+
+	while (at < end && memchr(digits, *at, sizeof(digits) - 1))
+		at++;
+	return (size_t)(at - p);
+}
+
+/* Is it a number of JSON that a double surely holds? Any other is the decoder's to judge. */
+static bool is_number(const char *p, size_t n)
+{
+	const char *end = p + n, *first = p + (*p == '-');
+	size_t whole = count_digits(first, end), more;
+
+	if (whole == 0 || whole > WHOLE_DIGITS || (whole > 1 && *first == '0'))
+		return false;
+	p = first + whole;
+	if (p < end && *p == '.') {
+		more = count_digits(++p, end);
+		if (more == 0)
+			return false;
+		p += more;
+	}
+	if (p < end && (*p | 32) == 'e') {
+		p++;
+		p += p < end && (*p == '+' || *p == '-');
+		more = count_digits(p, end);
+		if (more == 0 || more > EXPONENT_DIGITS)
+			return false;
+		p += more;
+	}
+	return p == end;
+}
+
+/* A number there would become a name, and what is no JSON would be some. */
+static bool is_name(const char *behind, const char *end)
+{
+	while (behind < end && is_blank(*behind))
+		behind++;
+	return behind < end && *behind == ':';
 }
 
 /* Length of the text that begins with the quote at p. */
@@ -40,7 +87,8 @@ struct kw_bytes kw_json_quote_numbers(struct kw_arena *a, struct kw_bytes json)
 		if (number) {
 			for (length = 0; p + length < end && in_number(p[length]); length++)
 				plain = plain && p[length] != '.' && (p[length] | 32) != 'e';
-			plain = (plain && length <= SAFE_DIGITS) || length < 3;
+			plain = (plain && length <= SAFE_DIGITS) || length < 3 ||
+				!is_number(p, length) || is_name(p + length, end);
 		}
 		if (number && !plain)
 			out[n++] = '"';
