@@ -155,14 +155,16 @@ static void programs_are_killed_at_random_moments(void **state)
 		"order-routing.2", "payment-reconciliation", "payment-reconciliation.2",
 		"courier-dispatch", "courier-dispatch.2", "redis" };
 	enum { WAVES = 24 };
-	int accepted = 0;
 
 	(void)state;
 	for (int i = 0; i < WAVES; i++) {
+		int64_t until = kw_monotonic_us() + 60 * KW_US_PER_S;
+
 		system_kill(&sys, programs[dice(KW_LEN(programs))], SIGKILL);
-		accepted += wave(i);
+		/* both replicas of an edge may be down: the next kill must again meet a load */
+		while (wave(i) == 0)
+			assert_true(kt_again(until));
 	}
-	assert_true(accepted > WAVES * WAVE / 10);
 	system_wait_ready(&sys);
 	send_again(WAVES);
 	everything_is_done(WAVES);
