@@ -10,7 +10,7 @@
 #define ASK_MS 5000
 #define WAIT_MS 100
 #define TAKE_MAX 500
-#define QUEUED_KB 4096
+#define QUEUED_KB 65536 /* librdkafka before 2.2 waits a second whenever it has fetched so much */
 
 struct kw_reader {
 	rd_kafka_t *rk;
@@ -37,6 +37,7 @@ enum kw_rc kw_reader_open(
 	kw_conf_set(conf, "fetch.wait.max.ms", "10");
 	kw_conf_set(conf, "fetch.error.backoff.ms", "50");
 	kw_conf_set_int(conf, "queued.max.messages.kbytes", QUEUED_KB);
+	kw_conf_try(conf, "fetch.queue.backoff.ms", "50");
 	rc = kw_client_open(RD_KAFKA_CONSUMER, conf, &r->rk, err);
 	if (rc != KW_OK) {
 		free(r);

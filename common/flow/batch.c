@@ -29,6 +29,7 @@ struct move {
 	kw_time time;
 	struct kw_part *part;
 	struct kw_place place;
+	const struct kw_message *last; /* of this batch */
 };
 
 static const struct kw_col move_cols[] = {
@@ -85,15 +86,20 @@ static void plan_moves(struct run *run)
 
 		if (it->m->offset + 1 > move->next) {
 			move->next = it->m->offset + 1;
-			move->hash = (int64_t)kw_message_hash(it->m);
-			move->time = it->m->time;
+			move->last = it->m;
 		}
 		if (it->envelope.place.epoch > 0)
 			move->place = it->envelope.place;
 	}
 	for (size_t i = 0; i < run->n_moves; i++) {
-		run->moves[i].epoch = run->moves[i].place.epoch;
-		run->moves[i].number = run->moves[i].place.number;
+		struct move *move = &run->moves[i];
+
+		if (move->last) {
+			move->hash = (int64_t)kw_message_hash(move->last);
+			move->time = move->last->time;
+		}
+		move->epoch = move->place.epoch;
+		move->number = move->place.number;
 	}
 }
 

@@ -17,7 +17,7 @@
 /* ---- journal.c ---- */
 
 struct kw_journal_row {
-	int partition;
+	int partition, seq; /* 1, 2, … within the batch's rows of the partition */
 	struct kw_uuid id, entity;
 	const char *key, *type, *trace, *payload;
 	int64_t version;

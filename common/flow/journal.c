@@ -16,9 +16,9 @@ static const struct kw_stmt stmts[] = {
 			     "$5::text[], $6::timestamptz[]) "
 			     "AS i(id, kind, entity, payload, trace, due) ORDER BY id ON CONFLICT "
 			     "(id) DO NOTHING" },
-	[APPEND_JOURNAL] = { "SELECT journal_append($1::text, $3::int[], $4::uuid[], $5::text[], "
-			     "$6::text[], $7::uuid[], "
-			     "$8::bigint[], $2::timestamptz, $9::text[], $10::text[])" },
+	[APPEND_JOURNAL] = { "SELECT journal_append($1::text, $3::int[], $4::int[], $5::uuid[], "
+			     "$6::text[], $7::text[], $8::uuid[], "
+			     "$9::bigint[], $2::timestamptz, $10::text[], $11::text[])" },
 };
 
 static const struct kw_col intent_cols[] = {
@@ -33,6 +33,7 @@ static const struct kw_col intent_cols[] = {
 
 static const struct kw_col journal_cols[] = {
 	KW_COL_INT(struct kw_journal_row, partition),
+	KW_COL_INT(struct kw_journal_row, seq),
 	KW_COL_UUID(struct kw_journal_row, id),
 	KW_COL_TEXT(struct kw_journal_row, key),
 	KW_COL_TEXT(struct kw_journal_row, type),
@@ -129,6 +130,15 @@ void kw_intend(struct kw_batch *b, const char *kind, const struct kw_uuid *id,
 	};
 }
 
+static void number_events(struct kw_batch *b)
+{
+	struct kw_batch_impl *impl = b->impl;
+	int *last = kw_new(b->arena, int, (size_t)impl->partitions);
+
+	for (size_t i = 0; i < impl->n_events; i++)
+		impl->events[i].seq = ++last[impl->events[i].partition];
+}
+
 enum kw_rc kw_batch_flush(struct kw_batch *b, struct kw_err *err)
 {
 	struct kw_batch_impl *impl = b->impl;
@@ -143,6 +153,7 @@ enum kw_rc kw_batch_flush(struct kw_batch *b, struct kw_err *err)
 	}
 	if (impl->n_events == 0)
 		return KW_OK;
+	number_events(b);
 	struct kw_args args = kw_args_of(b->arena);
 	kw_args_text(&args, impl->config->events_topic);
 	kw_args_time(&args, b->now);
