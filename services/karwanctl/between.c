@@ -110,8 +110,10 @@ static const struct {
 };
 
 #define CHUNK 5000
+#define CHUNK_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 struct chunk {
+	struct kw_arena *arena; /* of the names, until they are asked for */
 	struct name names[CHUNK];
 	size_t n;
 };
@@ -119,7 +121,7 @@ struct chunk {
 static enum kw_rc flush(struct findings *f, struct kw_pg *pg, size_t outcome, struct chunk *chunk,
 	struct kw_err *err)
 {
-	struct kw_args args = kw_args_of(f->ctl->arena);
+	struct kw_args args = kw_args_of(chunk->arena);
 	struct name *missing;
 	size_t n;
 
@@ -132,6 +134,7 @@ static enum kw_rc flush(struct findings *f, struct kw_pg *pg, size_t outcome, st
 		check_drift(f, "MESSAGE_HAS_OUTCOME", missing[i].text, outcomes[outcome].type,
 			"a row or a dead letter", "neither");
 	chunk->n = 0;
+	kw_arena_reset(chunk->arena);
 	return KW_OK;
 }
 
@@ -162,10 +165,50 @@ static bool is_dead(const struct bound *dead, size_t n, const struct kw_message 
 	return false;
 }
 
-static enum kw_rc read_in_topic(struct findings *f, const struct area *area, struct kw_pg *pg,
-	struct kw_reader *reader, struct kw_err *err)
+/* The message's subject goes to the chunk of its type. */
+static enum kw_rc take_subject(struct findings *f, struct kw_pg *pg, struct chunk *chunks,
+	const struct kw_envelope *e, struct kw_err *err)
 {
-	struct chunk *chunks = kw_new(f->ctl->arena, struct chunk, KW_LEN(outcomes));
+	for (size_t k = 0; k < KW_LEN(outcomes); k++) {
+		struct chunk *chunk = &chunks[k];
+
+		if (strcmp(outcomes[k].type, e->type) != 0)
+			continue;
+		chunk->names[chunk->n++].text = kw_arena_str(chunk->arena, e->subject);
+		return chunk->n == CHUNK ? flush(f, pg, k, chunk, err) : KW_OK;
+	}
+	return KW_OK;
+}
+
+static enum kw_rc read_partition(struct findings *f, const char *topic, const struct bound *bound,
+	const struct bound *dead, size_t n_dead, struct kw_pg *pg, struct kw_reader *reader,
+	struct chunk *chunks, struct kw_err *err)
+{
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
+	struct kw_message m;
+	enum kw_rc rc;
+
+	KW_TRY(kw_reader_begin(reader, topic, bound->partition, 0, err));
+	while ((rc = kw_reader_next(reader, &m, err)) == KW_OK && m.offset < bound->next_offset) {
+		struct kw_envelope e;
+
+		f->rows++;
+		kw_arena_reset(a);
+		if (is_dead(dead, n_dead, &m))
+			continue;
+		if (kw_envelope_parse(&m, a, &e, err) == KW_OK && e.subject)
+			KW_TRY(take_subject(f, pg, chunks, &e, err));
+		else
+			check_drift(f, "MESSAGE_HAS_OUTCOME", topic,
+				kw_arena_printf(a, "%d@%" PRId64, m.partition, m.offset),
+				"a dead letter", "none");
+	}
+	return rc == KW_NOTHING ? KW_OK : rc;
+}
+
+static enum kw_rc read_in_topic(struct findings *f, const struct area *area, struct kw_pg *pg,
+	struct kw_reader *reader, struct chunk *chunks, struct kw_err *err)
+{
 	struct kw_args args = kw_args_of(f->ctl->arena);
 	struct bound *bounds, *dead;
 	size_t n_bounds, n_dead;
@@ -174,35 +217,9 @@ static enum kw_rc read_in_topic(struct findings *f, const struct area *area, str
 	KW_TRY(kw_pg_fetch(
 		pg, &find_bounds, &args, bound_cols, sizeof(*bounds), &bounds, &n_bounds, err));
 	KW_TRY(kw_pg_fetch(pg, &find_dead, &args, bound_cols, sizeof(*dead), &dead, &n_dead, err));
-	for (size_t i = 0; i < n_bounds; i++) {
-		struct kw_message m;
-		enum kw_rc rc;
-
-		KW_TRY(kw_reader_begin(reader, area->in_topic, bounds[i].partition, 0, err));
-		while ((rc = kw_reader_next(reader, &m, err)) == KW_OK &&
-			m.offset < bounds[i].next_offset) {
-			struct kw_envelope e;
-
-			f->rows++;
-			if (is_dead(dead, n_dead, &m))
-				continue;
-			if (kw_envelope_parse(&m, f->ctl->arena, &e, err) != KW_OK || !e.subject) {
-				check_drift(f, "MESSAGE_HAS_OUTCOME", area->in_topic,
-					kw_arena_printf(f->ctl->arena, "%d@%" PRId64, m.partition,
-						m.offset),
-					"a dead letter", "none");
-				continue;
-			}
-			for (size_t k = 0; k < KW_LEN(outcomes); k++)
-				if (strcmp(outcomes[k].type, e.type) == 0) {
-					chunks[k].names[chunks[k].n++].text = e.subject;
-					if (chunks[k].n == CHUNK)
-						KW_TRY(flush(f, pg, k, &chunks[k], err));
-				}
-		}
-		if (rc != KW_OK && rc != KW_NOTHING)
-			return rc;
-	}
+	for (size_t i = 0; i < n_bounds; i++)
+		KW_TRY(read_partition(
+			f, area->in_topic, &bounds[i], dead, n_dead, pg, reader, chunks, err));
 	for (size_t k = 0; k < KW_LEN(outcomes); k++)
 		KW_TRY(flush(f, pg, k, &chunks[k], err));
 	return KW_OK;
@@ -210,17 +227,22 @@ static enum kw_rc read_in_topic(struct findings *f, const struct area *area, str
 
 enum kw_rc check_outcomes(struct findings *f, struct kw_err *err)
 {
+	struct chunk *chunks = kw_new(f->ctl->arena, struct chunk, KW_LEN(outcomes));
 	struct kw_reader *reader;
 	enum kw_rc rc = kw_reader_open(f->ctl->brokers, "karwanctl", &reader, err);
 
 	if (rc != KW_OK)
 		return rc;
+	for (size_t k = 0; k < KW_LEN(outcomes); k++)
+		chunks[k].arena = kw_arena_new(CHUNK_BYTES_MAX);
 	for (size_t i = 0; i < AREAS && rc == KW_OK; i++) {
 		struct kw_pg *pg = ctl_connect(f->ctl, areas[i].schema);
 
-		rc = read_in_topic(f, &areas[i], pg, reader, err);
+		rc = read_in_topic(f, &areas[i], pg, reader, chunks, err);
 		kw_pg_free(pg);
 	}
+	for (size_t k = 0; k < KW_LEN(outcomes); k++)
+		kw_arena_free(chunks[k].arena);
 	kw_reader_close(reader);
 	return rc;
 }

@@ -1,0 +1,319 @@
+"""PostgreSQL is lost under load, twice. From a copy and the WAL that was archived until some moments before: every order
+that was answered 202 is an order again, what was told to partners since is void by a barrier, and the check is clean. To a
+synchronous standby: nothing is lost, and no epoch begins.
+Argument: the checkout. Needs what `./karwan servers env` prints."""
+
+import collections
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(sys.argv[1]).resolve()
+sys.path[:0] = [str(ROOT / "infra" / "simulators")]
+
+from karwan_sim import signing  # noqa: E402
+from running import System  # noqa: E402
+
+WAIT_S = 120
+PARTS = ("order-routing", "payment-reconciliation")
+AT_LEAST = 40  # orders between two events of the story
+
+
+def rupees(amount):
+    return {"amount": f"{amount}.00", "currency": "PKR"}
+
+
+CATALOGUE = {
+    "/v1/hubs/swat": {"version": 1, "name": "Hub", "region": "KP",
+                      "address": {"name": "Hub", "line1": "Mingora", "city": "Swat", "country": "PK"}},
+    "/v1/makers/zarmina": {"version": 1, "name": "Zarmina", "hub_id": "swat", "skills": ["phulkari"], "weekly_capacity": 10,
+                           "state": "ACTIVE"},
+    "/v1/listings/shawl": {"version": 1, "sku": "SHAWL", "title": "Shawl", "kind": "STOCKED", "maker_id": "zarmina",
+                           "hub_id": "swat", "weight_g": 400, "quantity": 1000000, "quantity_version": 1,
+                           "price": rupees(1000), "state": "APPROVED"},
+}
+
+
+def order(number):
+    return {"type": "order.created", "timestamp": "2026-03-01T09:05:10Z", "data": {
+        "order_id": number, "placed_at": "2026-03-01T09:05:09Z", "currency": "PKR", "total": rupees(1000),
+        "ship_to": {"name": "Ayesha Khan", "line1": "House 14", "city": "Lahore", "country": "PK"},
+        "lines": [{"line_id": "1", "sku": "SHAWL", "quantity": 1, "price": rupees(1000)}]}}
+
+
+def payment(number):
+    return {"id": f"evt_{number}", "object": "event", "type": "payment_intent.succeeded", "created": 1772355909,
+            "data": {"object": {"id": f"pi_{number}", "object": "payment_intent", "amount": 100000, "amount_received": 100000,
+                                "currency": "pkr", "metadata": {"channel": "pavilion", "order_id": number}}}}
+
+
+class Load(threading.Thread):
+    """Orders and their payments, one after the other, until the end of its `with`; each is sent until it is answered 202."""
+
+    def __init__(self, system, prefix):
+        super().__init__()
+        self.prefix = prefix
+        self.secrets = {name: system.secret(name) for name in ("pavilion", "stripe-demo")}
+        self.links = {name: http.client.HTTPConnection("127.0.0.1", system.port(name), timeout=30) for name in PARTS}
+        self.accepted, self.ending, self.failed = [], threading.Event(), None
+
+    def post(self, service, path, headers, body):
+        link = self.links[service]
+
+        def is_accepted():
+            try:
+                link.request("POST", path, body, {"Content-Type": "application/json", **headers})
+                answer = link.getresponse()
+                answer.read()
+            except (OSError, http.client.HTTPException):
+                link.close()
+                return False
+            if answer.status not in (202, 503):
+                raise AssertionError(f"{service}: {answer.status}")
+            return answer.status == 202
+
+        until(f"{service} accepts", is_accepted)
+
+    def run(self):
+        try:
+            number = 0
+            while not self.ending.wait(0.01):
+                name, now = f"{self.prefix}-{number}", int(time.time())
+                body = json.dumps(order(name)).encode()
+                sign = signing.standard_webhook(self.secrets["pavilion"], f"msg_{name}", now, body)
+                self.post("order-routing", "/v1/channels/pavilion/orders",
+                          {"webhook-id": f"msg_{name}", "webhook-timestamp": str(now), "webhook-signature": sign}, body)
+                self.accepted.append(name)
+                body = json.dumps(payment(name)).encode()
+                self.post("payment-reconciliation", "/v1/providers/stripe-demo/events",
+                          {"Stripe-Signature": signing.stripe(self.secrets["stripe-demo"], now, body)}, body)
+                number += 1
+        except (Exception, SystemExit) as error:  # pylint: disable=broad-except
+            self.failed = error
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.join()
+        if self.failed:
+            raise self.failed
+
+    def more(self, n=AT_LEAST):
+        """Waits until so many more were accepted."""
+        wanted = len(self.accepted) + n
+        until(f"{n} more orders", lambda: self.failed or len(self.accepted) >= wanted)
+        if self.failed:
+            raise self.failed
+
+
+def until(what, look):
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise SystemExit(f"it does not come: {what}")
+
+
+def catalogue(system):
+    for path, body in CATALOGUE.items():
+        link = http.client.HTTPConnection("127.0.0.1", system.port("listing-ingestion"), timeout=30)
+        link.request("PUT", path, json.dumps(body),
+                     {"Content-Type": "application/json", "Authorization": f"Bearer {system.secret('operator')}"})
+        if link.getresponse().status != 202:
+            raise SystemExit(f"{path} is refused")
+        link.close()
+    until("the catalogue", lambda: system.psql("SELECT count(*) FROM routing.stock") == [["1"]])
+
+
+class Postgres:
+    """The system's PostgreSQL, as its administrator sees it."""
+
+    def __init__(self, system):
+        self.system = system
+        self.home = (system.dir / "data" / "postgres").resolve()
+        self.aside = (system.dir / "data").resolve() / "aside"
+        self.archive, self.copies = self.aside / "archive", self.aside / "copies"
+        for folder in (self.aside, self.archive, self.copies):
+            folder.mkdir()
+        self.tool = self.aside / "backup"
+        shutil.copy(ROOT / "infra" / "postgres" / "backup", self.tool)
+        self.mine(self.aside)
+        programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+        self.path = f"{programs}:{os.environ['PATH']}"
+
+    @staticmethod
+    def mine(path):
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", "postgres:", path], check=True)
+
+    def run(self, *words):
+        become = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"] if os.geteuid() == 0 else []
+        done = subprocess.run([*become, *map(str, words)], check=False, capture_output=True, text=True, cwd=self.aside, env={
+            "PATH": self.path, "PGPASSFILE": str(self.aside / "pgpass")})
+        if done.returncode != 0:
+            raise SystemExit(f"{words}: {done.returncode}: {done.stderr}")
+        return done.stdout.strip()
+
+    @property
+    def dsn(self):
+        return f"postgresql://postgres@127.0.0.1:{self.system.port('postgres')}/postgres"
+
+    def set(self, **settings):
+        for name, value in settings.items():
+            self.system.psql(f"ALTER SYSTEM SET {name} = '{value}'")
+
+    def restart(self):
+        self.system.verb("stop", "postgres")
+        self.system.verb("start", "postgres")
+
+    def keep_password(self):
+        shutil.copy(self.home / "superuser.pgpass", self.aside / "pgpass")
+        self.mine(self.aside / "pgpass")
+
+    def lose(self):
+        """Its machine is gone: no orderly end, and no files."""
+        self.system.psql("ALTER SYSTEM SET archive_command = 'false'")
+        subprocess.run(["kill", "-QUIT", (self.home / "pid").read_text(encoding="utf-8").split()[0]], check=True)
+        self.system.verb("stop", "postgres")
+        shutil.rmtree(self.home / "data")
+        (self.home / "data").mkdir()
+        self.mine(self.home / "data")
+
+    def is_up(self):
+        until("PostgreSQL takes writes", lambda: self.answers("SELECT NOT pg_is_in_recovery()") == "t")
+
+    def answers(self, sql):
+        done = subprocess.run(["psql", "-XAtq", "-d", self.dsn, "-c", sql], check=False, capture_output=True, text=True,
+                              env={"PATH": self.path, "PGPASSFILE": str(self.aside / "pgpass")})
+        return done.stdout.strip() if done.returncode == 0 else None
+
+
+def partner(system):
+    """What a partner who follows the rule of places prints, until now."""
+    return subprocess.run([sys.executable, ROOT / "infra" / "simulators" / "partner.py", "-e"], check=True, capture_output=True,
+                          text=True, env={**os.environ, **system.env()}).stdout.splitlines()
+
+
+def all_is_done(system, accepted):
+    """Every order that was answered 202 is one, paid, delivered and earned; nothing drifts."""
+    names = sorted(accepted)
+    until("every parcel is delivered", lambda: system.psql(
+        "SELECT count(*) FROM dispatch.parcels WHERE state = 'DELIVERED'") == [[str(len(names))]])
+    until("every rupee is earned", lambda: system.psql("SELECT count(*) FROM payment.earnings") == [[str(len(names))]])
+    orders = sorted(row[0] for row in system.psql("SELECT external_id FROM routing.orders"))
+    if orders != names:
+        raise SystemExit(f"accepted, and no order: {sorted(set(names) - set(orders))[:5]}")
+    until("a clean check", lambda: system.ctl("check")[0] == 0)
+
+
+def delivered(system):
+    return int(system.psql("SELECT count(*) FROM dispatch.parcels WHERE state = 'DELIVERED'")[0][0])
+
+
+def goes_on(system):
+    """So many more orders go their whole way."""
+    wanted = delivered(system) + AT_LEAST
+    until(f"{AT_LEAST} more parcels", lambda: delivered(system) >= wanted)
+
+
+def restored_from_a_copy(system, postgres, load):
+    postgres.set(archive_mode="on", archive_timeout="2s", archive_command=f'"{postgres.tool}" archive "{postgres.archive}" "%p"')
+    postgres.restart()
+    goes_on(system)
+    copy = postgres.run(postgres.tool, "take", postgres.dsn, postgres.copies)
+    goes_on(system)
+    system.psql("SELECT pg_switch_wal()")
+    until("WAL after the copy is archived", lambda: system.psql(
+        f"SELECT last_archived_time > '{time.strftime('%Y-%m-%d %H:%M:%S+00', time.gmtime())}'::timestamptz - interval '1 second' "
+        "FROM pg_stat_archiver") == [["t"]])
+    system.psql("ALTER SYSTEM SET archive_command = 'false'")  # whoever keeps the archive is away for a while
+    system.psql("SELECT pg_reload_conf()")
+    goes_on(system)
+    published = int(system.psql("SELECT sum(number) FROM dispatch.published")[0][0])
+    postgres.lose()
+    load.more()  # orders are accepted without it
+    postgres.run(postgres.tool, "restore", copy, postgres.archive, postgres.home / "data")
+    system.verb("start", "postgres")
+    postgres.is_up()
+    went_on = int(system.psql("SELECT sum(number) FROM dispatch.head")[0][0])
+    if went_on >= published:
+        raise SystemExit(f"nothing was lost: {went_on} numbers are there, {published} were published")
+    until("it waits for a decision", lambda: "EPOCH" in system.log("courier-dispatch"))
+    status, out, err = system.ctl("epoch")
+    if status != 0 or "epoch 2" not in out:
+        raise SystemExit(f"karwanctl epoch: {status} {out}{err}")
+    goes_on(system)
+
+
+def failed_over(system, postgres, load):
+    standby = postgres.aside / "standby"
+    postgres.run("pg_basebackup", "--dbname", postgres.dsn, "--pgdata", standby / "data", "--write-recovery-conf",
+                 "--checkpoint=fast", "--wal-method=stream")
+    port = subprocess.run([sys.executable, "-c", "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"],
+                          check=True, capture_output=True, text=True).stdout.strip()
+    server = [ROOT / "infra" / "dev" / "postgres-server", standby, port]
+    subprocess.run([*server, "start"], check=True)
+    try:
+        system.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        system.psql("SELECT pg_reload_conf()")
+        until("a synchronous standby", lambda: system.psql(
+            "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [["1"]])
+        goes_on(system)
+        before = partner(system)
+        postgres.lose()
+        load.more()
+    finally:
+        subprocess.run([*server, "stop"], check=True)
+    # the standby takes over the address of the one that is lost
+    (postgres.home / "data").rmdir()
+    shutil.move(standby / "data", postgres.home / "data")
+    with (postgres.home / "data" / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+        file.write("synchronous_standby_names = ''\narchive_mode = off\n")
+    system.verb("start", "postgres")
+    until("the standby answers", lambda: postgres.answers("SELECT 1"))
+    postgres.answers("SELECT pg_promote()")
+    postgres.is_up()
+    status, out, err = system.ctl("accept")
+    if status != 0:
+        raise SystemExit(f"karwanctl accept: {status} {out}{err}")
+    goes_on(system)
+    after = partner(system)
+    if missing := collections.Counter(before) - collections.Counter(after):
+        raise SystemExit(f"a partner does not find again what was there: {missing}")
+    if any(line.startswith("void") for line in set(after) - set(before)):
+        raise SystemExit("events are void, and nothing was lost")
+
+
+def main():
+    with System(ROOT, "backup") as system:
+        system.expected += ["EPOCH", "WENT_BACK", "LOG_CHANGED"]
+        catalogue(system)
+        postgres = Postgres(system)
+        postgres.keep_password()
+        with Load(system, "A") as load:
+            restored_from_a_copy(system, postgres, load)
+        all_is_done(system, load.accepted)
+        if not any(line.startswith("void") for line in partner(system)):
+            raise SystemExit("no partner learnt that events are void")
+        with Load(system, "B") as more:
+            failed_over(system, postgres, more)
+        all_is_done(system, load.accepted + more.accepted)
+        system.check_messages()
+    if system.errors:
+        raise SystemExit(f"logs under {system.dir} have errors")
+    system.remove()
+
+
+if __name__ == "__main__":
+    main()
