@@ -10,19 +10,21 @@ import sys
 class System:
     """In a `with`: up, then down; afterwards `errors` has the lines that no program should have logged."""
 
-    def __init__(self, root, name):
+    def __init__(self, root, name, replicas=1):
+        self.replicas = replicas
         self.root, self.bin = root, os.environ["TEST_BIN_DIR"]
         self.dir = pathlib.Path(os.environ["TEST_RUN_DIR"], f"{name}-{os.getpid()}")
         self.errors = []
         self.expected = []  # texts of lines that may be there
 
-    def verb(self, *words, check=True):
+    def verb(self, *words, check=True, programs=None):
+        """programs: the folder of what is started, if it is not this build's."""
         script = pathlib.Path(os.environ["TEST_SERVERS_DIR"], "system")
-        subprocess.run([script, self.dir, *words], check=check, env={**os.environ, "BIN": self.bin})
+        subprocess.run([script, self.dir, *words], check=check, env={**os.environ, "BIN": programs or self.bin})
 
     def __enter__(self):
         try:
-            self.verb("up")
+            self.verb("up", str(self.replicas))
         except BaseException:
             self.verb("down", check=False)
             raise
@@ -57,10 +59,10 @@ class System:
                               capture_output=True, text=True).stdout
         return [line.split("\t") for line in told.splitlines()]
 
-    def ctl(self, *words, login="karwan_operator"):
+    def ctl(self, *words, login="karwan_operator", programs=None):
         """karwanctl: exit status, standard output, standard error."""
         dsn = f"postgresql://{login}@127.0.0.1:{self.port('postgres')}/karwan?passfile={self.dir}/secrets/pgpass"
-        done = subprocess.run([f"{self.bin}/karwanctl", *words], check=False, capture_output=True, text=True, env={
+        done = subprocess.run([f"{programs or self.bin}/karwanctl", *words], check=False, capture_output=True, text=True, env={
             "PATH": os.environ["PATH"], **self.env(), "KARWAN_POSTGRES_DSN": dsn,
             "KARWAN_TOPICS_FILE": f"{self.root}/schemas/topics.json"})
         return done.returncode, done.stdout, done.stderr
