@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const names[] = { "KEEP", "CANCEL_ORDER", "ASSIGN_ORDER" };
+static const char *const names[] = { "KEEP", "CANCEL_ORDER", "ASSIGN_ORDER", "RELEASE" };
 const struct kw_strtab kw_resolution_names = KW_STRTAB(names);
 
 const struct kw_field kw_resolve_body_fields[] = {

@@ -10,6 +10,7 @@ enum kw_resolution {
 	KW_KEEP,         /* what we have stands */
 	KW_CANCEL_ORDER, /* what has not left of the order is cancelled */
 	KW_ASSIGN_ORDER, /* the money belongs to the order (channel, external_id) */
+	KW_RELEASE,      /* the order may go though it was paid too little; the rest is waived */
 };
 extern const struct kw_strtab kw_resolution_names;
 

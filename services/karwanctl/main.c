@@ -61,7 +61,7 @@ static const struct command {
 	{ "exceptions", "show", 1, ctl_exceptions_show, "exceptions show ID",
 		"one exception: reason, what it is about, the message that was set aside, who ended it and why" },
 	{ "exceptions", "resolve", 2, ctl_exceptions_resolve,
-		"exceptions resolve ID KEEP|CANCEL_ORDER|ASSIGN_ORDER --reason TEXT [--channel NAME --external-id ID]",
+		"exceptions resolve ID KEEP|CANCEL_ORDER|ASSIGN_ORDER|RELEASE --reason TEXT [--channel NAME --external-id ID]",
 		"ends it through the edge of its service: what we have stands, the order is cancelled, or money gets its order" },
 	{ "epoch", NULL, 0, ctl_epoch, "epoch",
 		"after PostgreSQL went back (restore, failover that lost something): starts a new epoch of every journal" },

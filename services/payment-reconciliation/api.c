@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "handlers.h"
 #include "rules.h"
 #include "store.h"
 #include "svc/exceptions.h"
@@ -187,8 +188,7 @@ static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, 
 
 static bool may_resolve(const char *kind, int resolution)
 {
-	return exception_may(kw_strtab_value(&exception_kinds, kind), resolution == KW_KEEP,
-		resolution == KW_ASSIGN_ORDER);
+	return exception_may(kw_strtab_value(&exception_kinds, kind), resolution);
 }
 
 static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)

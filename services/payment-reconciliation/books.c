@@ -226,6 +226,7 @@ static enum kw_rc write_order_faults(
 				.order_id = e->order_id,
 				.kind = kind,
 				.ends = (entry->book.ended & FAULT_BIT(kind)) != 0,
+				.decision = kind == FAULT_UNDERPAID ? entry->decision : NULL,
 				.cause = entry->cause,
 			};
 			fault_money(e, kind, &fault->expected, &fault->received);
@@ -243,6 +244,16 @@ enum kw_rc books_write(struct kw_batch *b, struct books *books, int kind, struct
 		if (!books->entries[i].skip)
 			emit_order(b, &books->entries[i]);
 	return KW_OK;
+}
+
+enum kw_rc books_finish(struct kw_batch *b, struct books *books, int kind, struct kw_err *err)
+{
+	for (size_t i = 0; i < books->n; i++)
+		books->entries[i].load =
+			books->entries[i].load || book_earns(&books->entries[i].book.after);
+	KW_TRY(books_load(b, books, err));
+	KW_TRY(books_settle(b, books, err));
+	return books_write(b, books, kind, err);
 }
 
 /* ---- exceptions ---- */

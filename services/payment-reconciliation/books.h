@@ -8,14 +8,21 @@
 #include "rules.h"
 #include "store.h"
 
+/* What a person decided about the exception of this version. */
+struct decision {
+	int64_t version;
+	const char *resolution, *by, *note;
+};
+
 struct entry {
 	struct book book;
 	const void *message; /* the first message about this order */
 	const struct kw_meta
 		*cause; /* the same: a message begins with its meta; NULL for a timer */
-	bool load;      /* its lines and shares matter */
-	bool fresh;     /* its row was inserted as it is now */
-	bool skip;      /* nothing to do */
+	const struct decision *decision; /* by which it is paid, or NULL */
+	bool load;                       /* its lines and shares matter */
+	bool fresh;                      /* its row was inserted as it is now */
+	bool skip;                       /* nothing to do */
 };
 
 /* In order of the order id, each once. */
@@ -34,14 +41,10 @@ enum kw_rc books_load(struct kw_batch *b, struct books *books, struct kw_err *er
 enum kw_rc books_settle(struct kw_batch *b, struct books *books, struct kw_err *err);
 /* Rows, ledger, earnings, exceptions, events. kind: enum entry_kind. */
 enum kw_rc books_write(struct kw_batch *b, struct books *books, int kind, struct kw_err *err);
+/* The three, with what can be earned now that could not before. */
+enum kw_rc books_finish(struct kw_batch *b, struct books *books, int kind, struct kw_err *err);
 
 /* ---- exceptions ---- */
-
-/* What a person decided about the exception of this version. */
-struct decision {
-	int64_t version;
-	const char *resolution, *by, *note;
-};
 
 struct fault {
 	struct kw_uuid exception_id, home, order_id, payment_id;

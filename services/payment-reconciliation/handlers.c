@@ -203,18 +203,6 @@ static size_t sort_shares(struct share *shares, size_t n)
 	return distinct;
 }
 
-/* What can be earned now that could not before. */
-static enum kw_rc earn_and_write(
-	struct kw_batch *b, struct books *books, int kind, struct kw_err *err)
-{
-	for (size_t i = 0; i < books->n; i++)
-		books->entries[i].load =
-			books->entries[i].load || book_earns(&books->entries[i].book.after);
-	KW_TRY(books_load(b, books, err));
-	KW_TRY(books_settle(b, books, err));
-	return books_write(b, books, kind, err);
-}
-
 enum kw_rc on_order_routed(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
 {
 	const struct order_routed *messages = in;
@@ -242,7 +230,7 @@ enum kw_rc on_order_routed(struct kw_batch *b, const void *in, size_t n, struct 
 	books_collect(b, in, n, sizeof(*messages), offsetof(struct order_routed, order_id), &books);
 	KW_TRY(books_lock(b, &books, err));
 	KW_TRY(store_route_shares(b, shares, sort_shares(shares, n_shares), err));
-	return earn_and_write(b, &books, ENTRY_EARNING, err);
+	return books_finish(b, &books, ENTRY_EARNING, err);
 }
 
 enum kw_rc on_parcel_delivered(struct kw_batch *b, const void *in, size_t n, struct kw_err *err)
@@ -273,7 +261,7 @@ enum kw_rc on_parcel_delivered(struct kw_batch *b, const void *in, size_t n, str
 	KW_TRY(store_deliver_shares(b, shares, sort_shares(shares, n_shares), err));
 	for (size_t i = 0; i < books.n; i++)
 		books.entries[i].book.after.waiting = true;
-	return earn_and_write(b, &books, ENTRY_EARNING, err);
+	return books_finish(b, &books, ENTRY_EARNING, err);
 }
 
 static int by_order_line(const void *left, const void *right)
@@ -323,7 +311,7 @@ enum kw_rc on_order_cancelled(struct kw_batch *b, const void *in, size_t n, stru
 	KW_TRY(store_cancel_shares(b, shares, sort_shares(shares, n_shares), err));
 	for (size_t i = 0; i < books.n; i++)
 		books.entries[i].load = books.entries[i].book.before.channel != NULL;
-	return earn_and_write(b, &books, ENTRY_CANCELLATION, err);
+	return books_finish(b, &books, ENTRY_CANCELLATION, err);
 }
 
 /* ---- a timer: orders that do not come ---- */

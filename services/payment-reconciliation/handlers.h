@@ -7,6 +7,9 @@
 kw_batch_fn on_order_received, on_order_routed, on_order_cancelled, on_parcel_delivered;
 kw_batch_fn on_payment_reported, on_order_payment_reported, on_resolve_requested;
 
+/* May a person end an exception of this kind so (enum kw_resolution)? */
+bool exception_may(int kind, int resolution);
+
 /* arg: struct missing_orders. Opens ORDER_MISSING on those that still wait. */
 struct missing_orders {
 	const struct kw_uuid *ids; /* sorted, distinct */

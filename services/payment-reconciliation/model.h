@@ -43,6 +43,7 @@ enum expectation_state {
 	UNDER,
 	CURRENCY_MISMATCH,
 	PARTLY, /* all of it came, and a part that no cancellation explains went back */
+	WAIVED, /* less came, and a person waived the rest */
 	VOID,
 	WAITING_ORDER, /* money, a route or a parcel came before the order; never told to others */
 };
@@ -57,6 +58,7 @@ enum money_event {
 	MONEY_LESS,
 	MONEY_FOREIGN, /* only in another currency, or not enough without that */
 	MONEY_WENT_BACK,
+	MONEY_WAIVED,    /* less than expected, and no less than a person let pass */
 	MONEY_CANCELLED, /* no line is left */
 };
 extern const struct kw_strtab money_events;
@@ -104,6 +106,7 @@ struct expectation {
 	int64_t cancelled; /* part of total */
 	int64_t expected;  /* total - cancelled */
 	int64_t received;  /* captured - refunded, in the order's currency */
+	int64_t waived;    /* so much may be missing: a person released the order */
 	int64_t captured;
 	int64_t foreign;  /* payments of this order that hold money in another currency */
 	int64_t held;     /* payments that hold money for a test order */
@@ -157,11 +160,12 @@ enum account {
 	ACCOUNT_DIFFERENCE, /* between an order's total and the sum of its parts */
 	ACCOUNT_REFUND_DUE, /* received for what was cancelled */
 	ACCOUNT_SURPLUS,    /* received beyond what was sold */
+	ACCOUNT_SHORTFALL,  /* waived: what the house bears, so that the maker has all of hers */
 };
 extern const struct kw_strtab accounts;
 
 /* What a ledger transaction was booked for. */
-enum entry_kind { ENTRY_SALE, ENTRY_MONEY, ENTRY_EARNING, ENTRY_CANCELLATION };
+enum entry_kind { ENTRY_SALE, ENTRY_MONEY, ENTRY_EARNING, ENTRY_CANCELLATION, ENTRY_RELEASE };
 extern const struct kw_strtab entry_kinds;
 
 /* Debit above zero, credit below. */

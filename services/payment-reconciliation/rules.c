@@ -17,6 +17,8 @@ int judge_money(const struct expectation *e, bool voided)
 		return MONEY_MORE;
 	if (e->captured > 0 && e->captured >= e->expected)
 		return MONEY_WENT_BACK;
+	if (e->waived > 0 && e->expected - e->received <= e->waived)
+		return MONEY_WAIVED;
 	if (e->foreign > 0)
 		return MONEY_FOREIGN;
 	if (e->captured > 0)
@@ -24,9 +26,14 @@ int judge_money(const struct expectation *e, bool voided)
 	return e->cod ? MONEY_ON_DELIVERY : MONEY_NONE;
 }
 
+static bool is_paid(const struct expectation *e)
+{
+	return e->state == POSTED || e->state == OVER || e->state == WAIVED;
+}
+
 bool book_earns(const struct expectation *e)
 {
-	return e->channel && e->waiting && (e->state == POSTED || e->state == OVER);
+	return e->channel && e->waiting && is_paid(e);
 }
 
 static struct posting *account_of(
@@ -233,6 +240,16 @@ static int64_t surplus(const struct expectation *e)
 	return more <= 0 ? 0 : more - refund_due(e);
 }
 
+static int64_t missing(const struct expectation *e)
+{
+	return e->expected > e->received ? e->expected - e->received : 0;
+}
+
+static int64_t shortfall(const struct expectation *e)
+{
+	return missing(e) < e->waived ? missing(e) : e->waived;
+}
+
 static void judge_faults(struct expectation *e)
 {
 	put_fault(e, FAULT_UNDERPAID, e->state == UNDER);
@@ -246,7 +263,7 @@ static void judge_faults(struct expectation *e)
 
 /* What the order's own accounts should hold. */
 struct holdings {
-	int64_t receivable, unearned, refund_due, surplus;
+	int64_t receivable, unearned, refund_due, surplus, shortfall;
 };
 
 static struct holdings holdings_of(const struct expectation *e)
@@ -254,10 +271,11 @@ static struct holdings holdings_of(const struct expectation *e)
 	if (!e->channel || e->test)
 		return (struct holdings) { 0 };
 	return (struct holdings) {
-		.receivable = e->expected > e->received ? e->expected - e->received : 0,
+		.receivable = missing(e) - shortfall(e),
 		.unearned = -(e->expected - e->released),
 		.refund_due = -refund_due(e),
 		.surplus = -surplus(e),
+		.shortfall = shortfall(e),
 	};
 }
 
@@ -272,6 +290,7 @@ static void post_holdings(struct book *book)
 	post(book, ACCOUNT_UNEARNED, e->channel, e->currency, is.unearned - was.unearned);
 	post(book, ACCOUNT_REFUND_DUE, e->channel, e->currency, is.refund_due - was.refund_due);
 	post(book, ACCOUNT_SURPLUS, e->channel, e->currency, is.surplus - was.surplus);
+	post(book, ACCOUNT_SHORTFALL, e->channel, e->currency, is.shortfall - was.shortfall);
 }
 
 /* Drops what came to nothing, and asserts that the rest sums to zero in each currency. */
@@ -329,8 +348,7 @@ static enum kw_rc judge_order(struct book *book, bool voided, struct kw_err *err
 			kw_strtab_name(&expectation_states, before->state),
 			kw_strtab_name(&money_events, event));
 	after->state = edge->to;
-	bool paid = after->state == POSTED || after->state == OVER;
-	after->cleared = !after->test && (paid || (after->cod && after->state != VOID));
+	after->cleared = !after->test && (is_paid(after) || (after->cod && after->state != VOID));
 	bool differs = after->state != before->state || after->expected != before->expected ||
 		       after->received != before->received || after->cleared != before->cleared;
 	if (differs && edge->emit) {
@@ -348,7 +366,7 @@ enum kw_rc book_settle(struct book *book, struct kw_arena *a, struct kw_err *err
 	struct walk *walks = NULL;
 	bool voided = after->state == VOID, stray = false;
 
-	book->postings = kw_new(a, struct posting, 4 + 2 * book->n_payments + 5 * book->n_shares);
+	book->postings = kw_new(a, struct posting, 5 + 2 * book->n_payments + 5 * book->n_shares);
 	book->earnings = kw_new(a, struct earning, book->n_shares);
 	book->n_postings = book->n_earnings = 0;
 	book->emit = NULL;
@@ -359,7 +377,7 @@ enum kw_rc book_settle(struct book *book, struct kw_arena *a, struct kw_err *err
 			voided |= apply_cancellations(book, walks, stray);
 		}
 		KW_TRY(judge_order(book, voided, err));
-		if (book->loaded && (after->state == POSTED || after->state == OVER))
+		if (book->loaded && is_paid(after))
 			for (size_t i = 0; i < book->n_lines; i++)
 				KW_TRY(walk_earned(book, &walks[i], err));
 		if (book->loaded)
@@ -381,7 +399,7 @@ static bool same_row(const struct expectation *a, const struct expectation *b)
 	return !a->channel == !b->channel && a->revision == b->revision &&
 	       a->version == b->version && a->state == b->state && a->cleared == b->cleared &&
 	       a->cancelled == b->cancelled && a->expected == b->expected &&
-	       a->received == b->received && a->captured == b->captured &&
+	       a->received == b->received && a->waived == b->waived && a->captured == b->captured &&
 	       a->foreign == b->foreign && a->held == b->held && a->released == b->released &&
 	       a->faults == b->faults && a->waiting == b->waiting;
 }
@@ -451,9 +469,4 @@ const char *fault_owner(int kind)
 	default:
 		return "finance";
 	}
-}
-
-bool exception_may(int kind, bool keep, bool assign)
-{
-	return keep || (assign && kind == FAULT_UNKNOWN_REFERENCE);
 }

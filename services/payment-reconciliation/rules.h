@@ -93,7 +93,5 @@ void fault_money(const struct expectation *e, int kind, struct kw_money *ret_exp
 const char *fault_reason(int kind);
 /* Who is to look at it. */
 const char *fault_owner(int kind);
-/* May a person end an exception of this kind by leaving it as it is, or by naming the order? */
-bool exception_may(int kind, bool keep, bool assign);
 
 #endif

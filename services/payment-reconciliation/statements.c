@@ -5,7 +5,7 @@
 	"order_id, revision, version, state, cleared, channel, external_id, "       \
 	"currency, test, cod, fee_bps, total, shipping, tax, discount, cancelled, " \
 	"expected, received, captured, foreign_payments, held_payments, released, " \
-	"faults, waiting"
+	"faults, waiting, waived"
 #define PAYMENT_COLUMNS                                                         \
 	"payment_id, order_id, home, provider, provider_payment_id, channel, "  \
 	"external_id, currency, captured, refunded, state, version, revision, " \
@@ -33,13 +33,13 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 	[INSERT_ORDERS] = {
 		"INSERT INTO expectations AS e ("
 		ORDER_COLUMNS
-		", opened_at, changed_at) SELECT u.*, $25::timestamptz, $25::timestamptz "
+		", opened_at, changed_at) SELECT u.*, $26::timestamptz, $26::timestamptz "
 		"FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], "
 		"$5::boolean[], $6::text[], $7::text[], $8::text[], $9::boolean[], "
 		"$10::boolean[], $11::bigint[], $12::bigint[], $13::bigint[], "
 		"$14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], "
 		"$18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], "
-		"$22::bigint[], $23::bigint[], $24::boolean[]) u(order_id) ORDER BY "
+		"$22::bigint[], $23::bigint[], $24::boolean[], $25::bigint[]) u(order_id) ORDER BY "
 		"u.order_id ON CONFLICT (order_id) DO UPDATE SET changed_at = "
 		"excluded.changed_at WHERE e.state = 'WAITING_ORDER' RETURNING "
 		ORDER_COLUMNS,
@@ -52,13 +52,13 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		"discount = u.discount, cancelled = u.cancelled, expected = u.expected, "
 		"received = u.received, captured = u.captured, foreign_payments = "
 		"u.foreign_payments, held_payments = u.held_payments, released = "
-		"u.released, faults = u.faults, waiting = u.waiting, changed_at = "
-		"$25::timestamptz FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], "
+		"u.released, faults = u.faults, waiting = u.waiting, waived = u.waived, changed_at = "
+		"$26::timestamptz FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], "
 		"$4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[], "
 		"$9::boolean[], $10::boolean[], $11::bigint[], $12::bigint[], "
 		"$13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], "
 		"$17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], "
-		"$21::bigint[], $22::bigint[], $23::bigint[], $24::boolean[]) u("
+		"$21::bigint[], $22::bigint[], $23::bigint[], $24::boolean[], $25::bigint[]) u("
 		ORDER_COLUMNS
 		") WHERE e.order_id = u.order_id",
 	},

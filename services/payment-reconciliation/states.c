@@ -37,7 +37,16 @@ static const struct kw_edge expectation_edges[] = {
 	{ UNDER, MONEY_LESS, UNDER, &expectation_settled_event },
 	{ UNDER, MONEY_FOREIGN, CURRENCY_MISMATCH, &expectation_settled_event },
 	{ UNDER, MONEY_WENT_BACK, PARTLY, &expectation_settled_event },
+	{ UNDER, MONEY_WAIVED, WAIVED, &expectation_settled_event },
 	{ UNDER, MONEY_CANCELLED, VOID, &expectation_settled_event },
+
+	{ WAIVED, MONEY_EXACT, POSTED, &expectation_settled_event },
+	{ WAIVED, MONEY_MORE, OVER, &expectation_settled_event },
+	{ WAIVED, MONEY_LESS, UNDER, &expectation_settled_event },
+	{ WAIVED, MONEY_FOREIGN, CURRENCY_MISMATCH, &expectation_settled_event },
+	{ WAIVED, MONEY_WENT_BACK, PARTLY, &expectation_settled_event },
+	{ WAIVED, MONEY_WAIVED, WAIVED, &expectation_settled_event },
+	{ WAIVED, MONEY_CANCELLED, VOID, &expectation_settled_event },
 
 	{ CURRENCY_MISMATCH, MONEY_NONE, EXPECTED, &expectation_settled_event },
 	{ CURRENCY_MISMATCH, MONEY_ON_DELIVERY, EXPECTED, &expectation_settled_event },
@@ -46,6 +55,7 @@ static const struct kw_edge expectation_edges[] = {
 	{ CURRENCY_MISMATCH, MONEY_LESS, UNDER, &expectation_settled_event },
 	{ CURRENCY_MISMATCH, MONEY_FOREIGN, CURRENCY_MISMATCH, &expectation_settled_event },
 	{ CURRENCY_MISMATCH, MONEY_WENT_BACK, PARTLY, &expectation_settled_event },
+	{ CURRENCY_MISMATCH, MONEY_WAIVED, WAIVED, &expectation_settled_event },
 	{ CURRENCY_MISMATCH, MONEY_CANCELLED, VOID, &expectation_settled_event },
 
 	{ PARTLY, MONEY_EXACT, POSTED, &expectation_settled_event },
@@ -118,12 +128,12 @@ static const char *const payment_event_names[] = { "FAILED", "CAPTURED", "REFUND
 const struct kw_strtab payment_events = KW_STRTAB(payment_event_names);
 
 static const char *const expectation_state_names[] = { "EXPECTED", "POSTED", "OVER", "UNDER",
-	"CURRENCY_MISMATCH", "PARTLY", "VOID", "WAITING_ORDER" };
+	"CURRENCY_MISMATCH", "PARTLY", "WAIVED", "VOID", "WAITING_ORDER" };
 const struct kw_strtab expectation_states = KW_STRTAB(expectation_state_names);
 const struct kw_strtab settled_states = { expectation_state_names, WAITING_ORDER };
 
 static const char *const money_event_names[] = { "NONE", "ON_DELIVERY", "EXACT", "MORE", "LESS",
-	"FOREIGN", "WENT_BACK", "CANCELLED" };
+	"FOREIGN", "WENT_BACK", "WAIVED", "CANCELLED" };
 const struct kw_strtab money_events = KW_STRTAB(money_event_names);
 
 static const char *const exception_state_names[] = { "NONE", "OPEN", "ACCEPTED", "RESOLVED" };
@@ -139,8 +149,9 @@ static const char *const exception_kind_names[] = { "UNDERPAID", "OVERPAID", "RE
 const struct kw_strtab exception_kinds = KW_STRTAB(exception_kind_names);
 
 static const char *const account_names[] = { "RECEIVABLE", "CLEARING", "SUSPENSE", "UNEARNED",
-	"MAKER", "FEE", "SHIPPING", "TAX", "DIFFERENCE", "REFUND_DUE", "SURPLUS" };
+	"MAKER", "FEE", "SHIPPING", "TAX", "DIFFERENCE", "REFUND_DUE", "SURPLUS", "SHORTFALL" };
 const struct kw_strtab accounts = KW_STRTAB(account_names);
 
-static const char *const entry_kind_names[] = { "SALE", "MONEY", "EARNING", "CANCELLATION" };
+static const char *const entry_kind_names[] = { "SALE", "MONEY", "EARNING", "CANCELLATION",
+	"RELEASE" };
 const struct kw_strtab entry_kinds = KW_STRTAB(entry_kind_names);

@@ -35,6 +35,7 @@ static const struct kw_col order_cols[] = {
 	KW_COL_I64(struct expectation, released),
 	KW_COL_I64(struct expectation, faults),
 	KW_COL_BOOL(struct expectation, waiting),
+	KW_COL_I64(struct expectation, waived),
 	KW_COL_END,
 };
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/arena.h"
 #include "payment_world.h"
 #include "svc/resolution.h"
 
@@ -181,6 +182,84 @@ static void what_cannot_be_is_refused(void **state)
 	assert_string_equal(err.pointer, "/resolution");
 }
 
+static int64_t balance(const char *account, const char *external_id)
+{
+	return world_number(&w,
+		kw_arena_printf(w.arena,
+			"SELECT coalesce(sum(minor), 0)::bigint FROM payment.postings WHERE account = "
+			"'%s' AND entity_id = $1::text::uuid",
+			account),
+		order_id_of(external_id).s);
+}
+
+static void release(const char *external_id, int64_t version)
+{
+	struct kw_resolve_requested m =
+		request("UNDERPAID", order_id_of(external_id).s, version, KW_RELEASE);
+	struct kw_resolve_requested twice[] = { m, m };
+
+	world_run(&w, on_resolve_requested, twice, 2);
+	world_no_drift(&w);
+}
+
+static void an_underpaid_order_goes(void **state)
+{
+	(void)state;
+	const char *id = order_id_of("release").s;
+	order("release");
+	pay("release", KIND_SUCCEEDED, PKR(15000), "evt_f", "pi_f");
+	release("release", 1);
+	assert_string_equal(row("UNDERPAID", id), "RESOLVED 2 RELEASE sana the bank names it");
+	assert_string_equal(expectation("release"), "WAIVED 15000/15334 cleared");
+	assert_int_equal(balance("SHORTFALL", "release"), 334);
+	assert_int_equal(balance("RECEIVABLE", "release"), 0);
+	/* the makers have all of theirs */
+	struct order_routed routed = by_two("release");
+	struct parcel_delivered parcels[] = { parcel("release", 1), parcel("release", 2) };
+	world_run(&w, on_order_routed, &routed, 1);
+	world_run(&w, on_parcel_delivered, parcels, 2);
+	assert_int_equal(balance("UNEARNED", "release"), 0);
+	/* the rest comes in two parts */
+	pay("release", KIND_SUCCEEDED, PKR(100), "evt_f2", "pi_f2");
+	assert_string_equal(expectation("release"), "WAIVED 15100/15334 cleared");
+	assert_int_equal(balance("SHORTFALL", "release"), 234);
+	pay("release", KIND_SUCCEEDED, PKR(234), "evt_f3", "pi_f3");
+	assert_string_equal(expectation("release"), "POSTED 15334/15334 cleared");
+	assert_int_equal(balance("SHORTFALL", "release"), 0);
+}
+
+static void what_goes_missing_later_was_not_waived(void **state)
+{
+	(void)state;
+	const char *id = order_id_of("refunded").s;
+	order("refunded");
+	pay("refunded", KIND_SUCCEEDED, PKR(15000), "evt_g", "pi_g");
+	release("refunded", 1);
+	pay("refunded", KIND_REFUNDED, PKR(1000), "evt_g2", "pi_g");
+	assert_string_equal(expectation("refunded"), "UNDER 14000/15334 held");
+	assert_int_equal(balance("RECEIVABLE", "refunded"), 1000);
+	assert_string_equal(row("UNDERPAID", id), "OPEN 3");
+	release("refunded", 1); /* of what was known before */
+	assert_string_equal(expectation("refunded"), "UNDER 14000/15334 held");
+	release("refunded", 3);
+	assert_string_equal(expectation("refunded"), "WAIVED 14000/15334 cleared");
+	struct order_cancelled cancelled = cancel_all("refunded");
+	world_run(&w, on_order_cancelled, &cancelled, 1);
+	assert_int_equal(balance("SHORTFALL", "refunded"), 0);
+	assert_int_equal(balance("REFUND_DUE", "refunded"), -14000);
+}
+
+static void more_is_missing_than_was_seen(void **state)
+{
+	(void)state;
+	order("less");
+	pay("less", KIND_SUCCEEDED, PKR(15000), "evt_h", "pi_h");
+	pay("less", KIND_REFUNDED, PKR(1), "evt_h2", "pi_h");
+	release("less", 1);
+	assert_string_equal(expectation("less"), "UNDER 14999/15334 held");
+	assert_string_equal(row("UNDERPAID", order_id_of("less").s), "OPEN 1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +268,9 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_accepted_still_ends_by_itself, check),
 		cmocka_unit_test_teardown(accepted_and_then_assigned, check),
 		cmocka_unit_test_teardown(what_cannot_be_is_refused, check),
+		cmocka_unit_test_teardown(an_underpaid_order_goes, check),
+		cmocka_unit_test_teardown(what_goes_missing_later_was_not_waived, check),
+		cmocka_unit_test_teardown(more_is_missing_than_was_seen, check),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
