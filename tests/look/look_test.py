@@ -181,17 +181,16 @@ def seen(prometheus):
 
 def firing(prometheus):
     alerts = {alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"] if alert["state"] == "firing"}
-    if alerts - {"DiskLow"} == {"DeadLetters"}:  # the disk is the machine's business
-        return True
-    return False
+    return alerts - {"DiskLow"} == {"DeadLetters"}  # the disk is the machine's business
 
 
 def boards(prometheus):
-    """Queries without data; each is asked until the load is behind its window."""
+    """Queries that never gave data while the load was worked off."""
     waiting = look.queries(ROOT)
-    end = time.monotonic() + 10
+    end = time.monotonic() + WAIT_S
     while waiting and time.monotonic() < end:
         waiting = [one for one in waiting if not prometheus.ask(one[2])]
+        time.sleep(0.2)
     return waiting
 
 
