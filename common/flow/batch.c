@@ -277,6 +277,7 @@ static enum kw_rc run_items(
 				KW_LI("offset", items[i].m->offset),
 				KW_LS("type", items[i].envelope.type));
 		}
+	kw_batch_tell(&r->impl);
 	if (r->config.on_commit)
 		r->config.on_commit(r->config.commit_ctx);
 	return KW_OK;

@@ -100,8 +100,12 @@ struct kw_flow_config {
 	size_t batch_max;             /* 0: 1000 messages */
 	void (*on_commit)(void *ctx); /* after each commit that may have emitted: nudges the
 					 publisher; may be NULL */
-	void *commit_ctx;
-	int session_ms; /* consumer session time-out, 0: 10000 */
+	/* After the commit: of each event, its type; when Kafka has acknowledged an event that
+	 * comes from a message of the in topic, how long after that message. May be NULL. */
+	void (*on_event)(void *ctx, const char *type);
+	void (*on_published)(void *ctx, int64_t delay_us);
+	void *commit_ctx; /* of all three */
+	int session_ms;   /* consumer session time-out, 0: 10000 */
 	int refused_ms; /* an in topic that ends before our offset is believed after this, 0: 30000
 			 */
 	void *ctx;      /* b->ctx */
@@ -122,9 +126,13 @@ void kw_runner_stop(struct kw_runner *r);
 bool kw_runner_ready(struct kw_runner *r, const char **ret_why);
 
 /* Figures for /metrics; any thread, relaxed reads. */
+#define KW_RUNNER_TOPICS_MAX 16
 struct kw_runner_stats {
 	int64_t batches, messages, retries, dead_letters, repeats, gaps, skipped;
-	int64_t last_batch, lag; /* messages */
+	int64_t last_batch; /* messages */
+	const char *topics[KW_RUNNER_TOPICS_MAX];
+	int64_t lags[KW_RUNNER_TOPICS_MAX]; /* messages of each that are not consumed yet */
+	size_t n_topics;
 	int64_t batch_us_sum;
 };
 void kw_runner_stats(struct kw_runner *r, struct kw_runner_stats *ret);

@@ -21,6 +21,7 @@ struct kw_journal_row {
 	struct kw_uuid id, entity;
 	const char *key, *type, *trace, *payload;
 	int64_t version;
+	kw_time caused; /* append time of the message that it comes from; 0: none */
 };
 
 struct kw_intent_row {
@@ -44,6 +45,9 @@ void kw_batch_impl_done(struct kw_batch_impl *impl);
 void kw_batch_impl_clear(struct kw_batch_impl *impl);
 /* Intents, then the journal: the last statements of the transaction. */
 enum kw_rc kw_batch_flush(struct kw_batch *b, struct kw_err *err);
+
+/* After the commit: what was emitted, to the one who counts. */
+void kw_batch_tell(const struct kw_batch_impl *impl);
 
 /* ---- assign.c: where each partition is read ---- */
 
@@ -77,7 +81,7 @@ struct kw_runner {
 	struct kw_flow_config config;
 	char group[80];
 	char cluster_id[64];
-	const char *topics[16];
+	const char *topics[KW_RUNNER_TOPICS_MAX];
 	size_t n_topics;
 	struct kw_consumer *consumer;
 	struct kw_pg *pg;
@@ -96,7 +100,8 @@ struct kw_runner {
 	_Atomic(const char *) why;
 	struct kw_runner_stats_atomic {
 		_Atomic int64_t batches, messages, retries, dead_letters, repeats, gaps, skipped,
-			last_batch, lag, batch_us_sum;
+			last_batch, batch_us_sum;
+		_Atomic int64_t lags[KW_RUNNER_TOPICS_MAX]; /* as topics */
 	} stats;
 };
 

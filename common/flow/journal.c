@@ -18,7 +18,8 @@ static const struct kw_stmt stmts[] = {
 			     "(id) DO NOTHING" },
 	[APPEND_JOURNAL] = { "SELECT journal_append($1::text, $3::int[], $4::int[], $5::uuid[], "
 			     "$6::text[], $7::text[], $8::uuid[], "
-			     "$9::bigint[], $2::timestamptz, $10::text[], $11::text[])" },
+			     "$9::bigint[], $2::timestamptz, $10::text[], $11::text[], "
+			     "$12::timestamptz[])" },
 };
 
 static const struct kw_col intent_cols[] = {
@@ -41,6 +42,7 @@ static const struct kw_col journal_cols[] = {
 	KW_COL_I64(struct kw_journal_row, version),
 	KW_COL_TEXT(struct kw_journal_row, trace),
 	KW_COL_TEXT(struct kw_journal_row, payload),
+	KW_COL_TIME(struct kw_journal_row, caused),
 	KW_COL_END,
 };
 
@@ -64,6 +66,15 @@ void kw_batch_impl_clear(struct kw_batch_impl *impl)
 	impl->intents = NULL;
 	impl->n_events = impl->cap_events = 0;
 	impl->n_intents = impl->cap_intents = 0;
+}
+
+/* Only the append times of our own in topic say how long somebody waits. */
+static kw_time caused_at(const struct kw_flow_config *config, const struct kw_meta *cause)
+{
+	return cause && cause->topic && cause->offset >= 0 &&
+			       strcmp(cause->topic, config->in_topic) == 0
+		       ? cause->time
+		       : 0;
 }
 
 /* Room for one more element: arrays grow by doubling inside the arena. */
@@ -109,6 +120,7 @@ void kw_emit(struct kw_batch *b, const struct kw_event_type *type, const char *k
 		.trace = cause ? kw_arena_str(b->arena, cause->trace.s) : "",
 		.payload = encode(b, type->fields, data),
 		.version = version,
+		.caused = caused_at(impl->config, cause),
 	};
 }
 
@@ -137,6 +149,14 @@ static void number_events(struct kw_batch *b)
 
 	for (size_t i = 0; i < impl->n_events; i++)
 		impl->events[i].seq = ++last[impl->events[i].partition];
+}
+
+void kw_batch_tell(const struct kw_batch_impl *impl)
+{
+	const struct kw_flow_config *config = impl->config;
+
+	for (size_t i = 0; config->on_event && i < impl->n_events; i++)
+		config->on_event(config->commit_ctx, impl->events[i].type);
 }
 
 enum kw_rc kw_batch_flush(struct kw_batch *b, struct kw_err *err)
@@ -196,5 +216,7 @@ enum kw_rc kw_outcome_run(const struct kw_flow_config *config, struct kw_pg *pg,
 	struct kw_tx tx = { .run = outcome_tx, .ctx = &o };
 
 	kw_batch_impl_init(&impl, config);
-	return kw_pg_tx_run(pg, &tx, err);
+	KW_TRY(kw_pg_tx_run(pg, &tx, err));
+	kw_batch_tell(&impl);
+	return KW_OK;
 }

@@ -8,11 +8,14 @@
 #include "flow/impl.h"
 #include "flow/publisher.h"
 
+#define KW_PUB_CAUSED 32768 /* a power of 2, above what may be on its way */
+
 struct kw_pub_part {
 	int64_t sent;         /* last number handed to the producer */
 	int64_t acked;        /* last number that Kafka acknowledged */
 	int64_t acked_offset; /* of that event; -1: none */
 	int64_t saved;        /* as the published row says */
+	int64_t *caused;      /* append times of what is on its way, by number; 0: none */
 };
 
 struct kw_publisher {

@@ -41,7 +41,7 @@ static const struct kw_stmt stmts[] = {
 	[GIVE_LEASE] = { "UPDATE leases SET until = '-infinity' WHERE name = 'publisher' AND token "
 			 "= $1::bigint" },
 	[READ_JOURNAL] = { "SELECT j.partition, j.number, j.epoch, j.id, j.key, j.type, j.entity, "
-			   "j.time, j.trace, j.payload "
+			   "j.time, j.trace, j.payload, j.caused_at "
 			   "FROM unnest($1::int[], $2::bigint[]) AS a(partition, after) "
 			   "JOIN head h ON h.partition = a.partition AND h.number > a.after "
 			   "CROSS JOIN LATERAL "
@@ -83,7 +83,7 @@ struct event {
 	int64_t number;
 	struct kw_uuid id, entity;
 	const char *key, *type, *trace, *payload;
-	kw_time time;
+	kw_time time, caused;
 };
 static const struct kw_col event_cols[] = {
 	KW_COL_INT(struct event, partition),
@@ -96,6 +96,7 @@ static const struct kw_col event_cols[] = {
 	KW_COL_TIME(struct event, time),
 	KW_COL_TEXT(struct event, trace),
 	KW_COL_TEXT(struct event, payload),
+	KW_COL_TIME(struct event, caused),
 	KW_COL_END,
 };
 
@@ -105,6 +106,15 @@ static const struct kw_col event_cols[] = {
 static void *pack(int partition, int64_t number)
 {
 	return (void *)(((uintptr_t)partition << 48) | (uintptr_t)number);
+}
+
+/* The broker's clock gave the one time and ours gives the other. */
+static void tell_delay(const struct kw_publisher *p, kw_time caused)
+{
+	int64_t delay_us = kw_now(p->config.clock) - caused;
+
+	if (caused != 0 && p->config.on_published)
+		p->config.on_published(p->config.commit_ctx, delay_us > 0 ? delay_us : 0);
 }
 
 static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
@@ -122,6 +132,7 @@ static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t
 	}
 	part->acked = number;
 	part->acked_offset = offset;
+	tell_delay(p, part->caused[number % KW_PUB_CAUSED]);
 	atomic_fetch_add_explicit(&p->published, 1, memory_order_relaxed);
 }
 
@@ -151,6 +162,7 @@ static void step_down(struct kw_publisher *p)
 {
 	p->token = 0;
 	atomic_store(&p->leader, false);
+	atomic_store_explicit(&p->pending, 0, memory_order_relaxed);
 }
 
 static enum kw_rc lead(struct kw_publisher *p, struct kw_err *err)
@@ -229,6 +241,9 @@ static enum kw_rc send_event(struct kw_publisher *p, const struct event *event, 
 		pack(event->partition, event->number), err));
 	p->in_flight++;
 	part->sent = event->number;
+	/* not of what Kafka had and lost */
+	part->caused[event->number % KW_PUB_CAUSED] =
+		event->number > part->saved ? event->caused : 0;
 	if (event->number <= part->saved)
 		atomic_fetch_add_explicit(&p->resent, 1, memory_order_relaxed);
 	return KW_OK;
@@ -426,6 +441,10 @@ enum kw_rc kw_publisher_open(
 	p->n_parts = (int)topic->partitions;
 	p->parts = calloc((size_t)p->n_parts, sizeof(*p->parts));
 	kw_assert(p->parts != NULL);
+	for (int i = 0; i < p->n_parts; i++) {
+		p->parts[i].caused = calloc(KW_PUB_CAUSED, sizeof(*p->parts[i].caused));
+		kw_assert(p->parts[i].caused != NULL);
+	}
 	snprintf(p->source, sizeof(p->source), "/karwan/%s", config->service);
 	snprintf(p->holder, sizeof(p->holder), "%s/%ld", host, (long)getpid());
 	pthread_mutex_init(&p->lock, NULL);
@@ -464,6 +483,8 @@ void kw_publisher_close(struct kw_publisher *p)
 	kw_arena_free(p->arena);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
+	for (int i = 0; i < p->n_parts; i++)
+		free(p->parts[i].caused);
 	free(p->parts);
 	free(p);
 }

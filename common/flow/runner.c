@@ -47,9 +47,9 @@ static void backoff(int *ms)
 
 static void report(struct kw_runner *r, int64_t *last_us)
 {
-	int64_t now = kw_monotonic_us(), lag = 0;
+	int64_t now = kw_monotonic_us(), lags[KW_RUNNER_TOPICS_MAX] = { 0 };
 
-	if (now - *last_us < KW_US_PER_S / 2 || r->n_parts == 0)
+	if (now - *last_us < KW_US_PER_S / 2)
 		return;
 	*last_us = now;
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
@@ -60,11 +60,14 @@ static void report(struct kw_runner *r, int64_t *last_us)
 
 		positions[i] =
 			(struct kw_position) { part->topic, part->partition, part->next_offset };
-		if (high > part->next_offset)
-			lag += high - part->next_offset;
+		for (size_t t = 0; t < r->n_topics && high > part->next_offset; t++)
+			if (strcmp(r->topics[t], part->topic) == 0)
+				lags[t] += high - part->next_offset;
 	}
-	kw_consumer_report(r->consumer, positions, r->n_parts);
-	atomic_store_explicit(&r->stats.lag, lag, memory_order_relaxed);
+	if (r->n_parts > 0)
+		kw_consumer_report(r->consumer, positions, r->n_parts);
+	for (size_t t = 0; t < r->n_topics; t++)
+		atomic_store_explicit(&r->stats.lags[t], lags[t], memory_order_relaxed);
 }
 
 /* Is there a partition of which nobody has looked yet whether it is the log that was read? */
@@ -259,6 +262,10 @@ void kw_runner_stats(struct kw_runner *r, struct kw_runner_stats *ret)
 #define READ(name) .name = atomic_load_explicit(&r->stats.name, memory_order_relaxed)
 	*ret = (struct kw_runner_stats) { READ(batches), READ(messages), READ(retries),
 		READ(dead_letters), READ(repeats), READ(gaps), READ(skipped), READ(last_batch),
-		READ(lag), READ(batch_us_sum) };
+		READ(batch_us_sum), .n_topics = r->n_topics };
 #undef READ
+	for (size_t t = 0; t < r->n_topics; t++) {
+		ret->topics[t] = r->topics[t];
+		ret->lags[t] = atomic_load_explicit(&r->stats.lags[t], memory_order_relaxed);
+	}
 }

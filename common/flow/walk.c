@@ -221,10 +221,9 @@ enum kw_rc kw_publisher_walk(struct kw_publisher *p, struct kw_err *err)
 				KW_LS("topic", p->config.events_topic),
 				KW_LI("partition", w.row->partition),
 				KW_LI("remembered", w.row->number), KW_LI("found", w.number));
-		p->parts[i] = (struct kw_pub_part) { .sent = w.number,
-			.acked = w.number,
-			.acked_offset = w.offset,
-			.saved = w.row->number };
+		p->parts[i].sent = p->parts[i].acked = w.number;
+		p->parts[i].acked_offset = w.offset;
+		p->parts[i].saved = w.row->number;
 	}
 	kw_reader_close(w.reader);
 	return rc;

@@ -44,13 +44,20 @@ struct told_currency {
 	int64_t digits;
 };
 
+struct told_metric {
+	const char *name, *kind, *help;
+	const char **labels;
+	size_t n_labels;
+};
+
 struct told {
 	const char *service, *in_topic, *events_topic;
 	struct told_route *routes;
 	struct told_message *reads;
 	struct told_adapter *adapters;
 	struct told_currency *currencies;
-	size_t n_routes, n_reads, n_adapters, n_currencies;
+	struct told_metric *metrics;
+	size_t n_routes, n_reads, n_adapters, n_currencies, n_metrics;
 };
 
 static const struct kw_field argument_fields[] = {
@@ -102,6 +109,14 @@ static const struct kw_field currency_fields[] = {
 	KW_END,
 };
 
+static const struct kw_field metric_fields[] = {
+	KW_STR(struct told_metric, name, KW_REQUIRED, 1, 200),
+	KW_STR(struct told_metric, kind, KW_REQUIRED, 1, 20),
+	KW_STRS(struct told_metric, labels, KW_REQUIRED, 0, KW_METRIC_LABELS_MAX),
+	KW_STR(struct told_metric, help, KW_REQUIRED, 1, 500),
+	KW_END,
+};
+
 static const struct kw_field told_fields[] = {
 	KW_STR(struct told, service, KW_REQUIRED, 1, 64),
 	KW_STR(struct told, in_topic, KW_REQUIRED, 1, 200),
@@ -112,6 +127,7 @@ static const struct kw_field told_fields[] = {
 		LIST_MAX),
 	KW_ARRAY(struct told, currencies, KW_REQUIRED, struct told_currency, currency_fields, 0,
 		LIST_MAX),
+	KW_ARRAY(struct told, metrics, KW_REQUIRED, struct told_metric, metric_fields, 0, LIST_MAX),
 	KW_END,
 };
 
@@ -204,6 +220,33 @@ static void tell_service(struct kw_arena *a, const struct kw_service *service, s
 			(struct told_adapter) { kinds[ad->kind], ad->name };
 }
 
+static void tell_metric(struct kw_arena *a, const struct kw_metric *m, struct told *told)
+{
+	static const char *const kinds[] = { "counter", "gauge", "histogram" };
+	struct told_metric *to = &told->metrics[told->n_metrics++];
+
+	*to = (struct told_metric) { m->name, kinds[m->kind], m->help,
+		kw_new(a, const char *, KW_METRIC_LABELS_MAX), 0 };
+	while (to->n_labels < KW_METRIC_LABELS_MAX && m->labels[to->n_labels]) {
+		to->labels[to->n_labels] = m->labels[to->n_labels];
+		to->n_labels++;
+	}
+}
+
+static void tell_metrics(struct kw_arena *a, const struct kw_service *service, struct told *told)
+{
+	told->metrics = kw_new(a, struct told_metric, LIST_MAX);
+	for (size_t i = 0; kw_health_metric(i); i++)
+		tell_metric(a, kw_health_metric(i), told);
+	for (struct kw_metric *const *m = kw_sample_metrics; *m; m++)
+		tell_metric(a, *m, told);
+	for (struct kw_metric *const *m = service->metrics; m && *m; m++)
+		tell_metric(a, *m, told);
+	for (const struct kw_sample *s = service->samples; s && s->gauges[0]; s++)
+		for (size_t g = 0; g < KW_SAMPLE_GAUGES && s->gauges[g]; g++)
+			tell_metric(a, s->gauges[g], told);
+}
+
 void kw_describe(const struct kw_service *service, FILE *out)
 {
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(64 * 1024 * 1024);
@@ -213,6 +256,7 @@ void kw_describe(const struct kw_service *service, FILE *out)
 	int digits;
 
 	tell_service(a, service, &told);
+	tell_metrics(a, service, &told);
 	for (size_t i = 0; kw_currency_at(i, code, &digits); i++)
 		told.currencies[told.n_currencies++] =
 			(struct told_currency) { kw_arena_str(a, code), digits };

@@ -19,9 +19,10 @@
 /* Settings that every service has. */
 struct kw_common {
 	const char *brokers, *dsn, *redis_url, *partners_file, *topics_file, *listen, *admin_listen,
-		*log_level;
+		*log_level, *disk_paths;
 	int64_t consumers, batch_max, session_ms, linger_ms, http_threads, http_connections,
-		http_per_address, http_deadline_ms, deferred_max, read_connections;
+		http_per_address, http_deadline_ms, deferred_max, read_connections, sample_ms,
+		secret_days;
 	bool access_log;
 };
 
@@ -61,7 +62,8 @@ struct kw_svc {
 	/* Threads. */
 	struct kw_consumer_thread consumers[KW_CONSUMERS_MAX];
 	struct kw_publisher *publisher; /* under look */
-	pthread_t publisher_thread, jobs_thread, apart_thread, watch_thread, once_thread;
+	pthread_t publisher_thread, jobs_thread, apart_thread, watch_thread, sample_thread,
+		once_thread;
 	struct kw_client *client; /* one of the jobs' threads */
 	bool client_private;
 	pthread_mutex_t look; /* runners and the publisher: to stop them, look at their figures, or
@@ -130,11 +132,23 @@ bool kw_svc_wait(struct kw_svc *svc, const atomic_bool *flag, int wait_ms);
 /* Something cannot go on: says so and makes the service leave with that status. */
 void kw_svc_fail(struct kw_svc *svc, const char *where, const struct kw_err *err, int status);
 
+/* ---- sample.c ---- */
+
+/* The thread. */
+void *kw_sample_run(void *svc);
+extern struct kw_metric *const kw_sample_metrics[]; /* NULL-terminated */
+
 /* ---- health.c ---- */
+
+/* Metrics of every service but for the samples; NULL after the last. */
+const struct kw_metric *kw_health_metric(size_t i);
 
 enum kw_rc kw_health_start(struct kw_svc *svc, struct kw_err *err);
 void kw_health_observe(void *ctx, const struct kw_route *route, int status, int64_t duration_us);
 void kw_health_error(const char *where);
 void kw_health_append(const char *outcome);
+/* on_event and on_published of the flow. */
+void kw_health_event(void *ctx, const char *type);
+void kw_health_published(void *ctx, int64_t delay_us);
 
 #endif

@@ -71,6 +71,24 @@ void kw_gauge(struct kw_metric *m, int64_t value, const char *const *values)
 	atomic_store_explicit(&find(m, values)->value, value, memory_order_relaxed);
 }
 
+void kw_gauge_all(struct kw_metric *m, const struct kw_gauge_row *rows, size_t n)
+{
+	struct kw_metric_table *t = table_of(m);
+	bool set[SLOTS] = { false };
+
+	for (size_t i = 0; i < n; i++) {
+		const struct series *s = find(m, rows[i].values);
+		kw_gauge(m, rows[i].value, rows[i].values);
+		for (size_t at = 0; at < SLOTS; at++)
+			set[at] = set[at] || atomic_load(&t->slots[at]) == s;
+	}
+	for (size_t at = 0; at < SLOTS; at++) {
+		struct series *s = atomic_load(&t->slots[at]);
+		if (s && !set[at])
+			atomic_store_explicit(&s->value, 0, memory_order_relaxed);
+	}
+}
+
 void kw_observe_us(struct kw_metric *m, int64_t us, const char *const *values)
 {
 	struct series *s = find(m, values);

@@ -34,6 +34,13 @@ void kw_observe_us(struct kw_metric *m, int64_t us, const char *const *values);
 #define KW_LABELS(...) ((const char *const[]) { __VA_ARGS__, NULL })
 #define KW_NO_LABELS ((const char *const[]) { NULL })
 
+/* Sets the gauges of these rows, and to 0 those of the family that none of them names. */
+struct kw_gauge_row {
+	const char *values[KW_METRIC_LABELS_MAX]; /* one per label */
+	int64_t value;
+};
+void kw_gauge_all(struct kw_metric *m, const struct kw_gauge_row *rows, size_t n);
+
 /* All registered families, by name. */
 void kw_metrics_render(struct kw_buf *out);
 

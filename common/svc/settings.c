@@ -45,6 +45,12 @@ const struct kw_config_key kw_common_keys[] = {
 		"requests that wait for Kafka; more are refused with 503"),
 	NUMBER(read_connections, "READ_CONNECTIONS", "4", 1, 100,
 		"connections to PostgreSQL for API reads"),
+	NUMBER(sample_ms, "SAMPLE_MS", "10000", 500, 3600000,
+		"pause between two looks at what only the database knows, for /metrics, in ms"),
+	TEXT(disk_paths, "DISK_PATHS", "/", 0, 900,
+		"folders whose free space is shown, with commas between them"),
+	NUMBER(secret_days, "SECRET_DAYS", "365", 1, 36500,
+		"days after which a partner's secret is to be replaced, from the time of its file"),
 	{ 0 },
 };
 
@@ -235,7 +241,7 @@ void kw_settings_help(const struct kw_service *service, FILE *out)
 
 	fprintf(out, "usage: %s [--once | --describe | --help | --version]\n\n", service->name);
 	fprintf(out, "  --once     does what there is to do without serving the API, then exits\n"
-		     "  --describe prints its routes, bodies and topics as JSON\n\n");
+		     "  --describe prints its routes, bodies, topics and metrics as JSON\n\n");
 	fprintf(out, "Settings, from the environment (database role: %s):\n\n",
 		service->database_user ? service->database_user : "any");
 	kw_config_help(t.tables, out);

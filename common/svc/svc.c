@@ -171,6 +171,8 @@ static enum kw_rc start(struct kw_svc *svc, struct kw_err *err)
 		.batch_max = (size_t)svc->common.batch_max,
 		.session_ms = (int)svc->common.session_ms,
 		.on_commit = on_commit,
+		.on_event = kw_health_event,
+		.on_published = kw_health_published,
 		.commit_ctx = svc,
 		.ctx = svc,
 	};

@@ -13,6 +13,7 @@
 #include "svc/config.h"
 #include "svc/metrics.h"
 #include "svc/partners.h"
+#include "svc/sample.h"
 
 /* Values of kw_route.auth. For the partner kinds the first path parameter names the partner. */
 enum { KW_AUTH_NONE, KW_AUTH_OPERATOR, KW_AUTH_CHANNEL, KW_AUTH_PROVIDER, KW_AUTH_COURIER };
@@ -52,6 +53,8 @@ struct kw_service {
 	const struct kw_job *jobs;         /* { 0 }-terminated, may be NULL */
 	const struct kw_job *apart;        /* the same, on a second thread: what they wait for
 					      holds up no timer */
+	const struct kw_sample *samples;   /* { 0 }-terminated, may be NULL */
+	struct kw_metric *const *metrics;  /* its other metrics, NULL-terminated; may be NULL */
 	const struct kw_adapter *adapters; /* { 0 }-terminated, may be NULL */
 	/* Of each partner whose adapter is in the list, whenever the file is read: what the file's
 	 * own table cannot say. INVALID with a pointer to the member ("/app_key"). May be NULL. */

@@ -46,6 +46,7 @@ void kw_work_start(struct kw_svc *svc)
 	}
 	start_thread(&svc->publisher_thread, publish, svc);
 	start_thread(&svc->jobs_thread, run_jobs, svc);
+	start_thread(&svc->sample_thread, kw_sample_run, svc);
 	start_thread(&svc->apart_thread, run_apart, svc);
 }
 
@@ -90,6 +91,7 @@ void kw_work_stop(struct kw_svc *svc)
 			pthread_join(svc->consumers[i].thread, NULL);
 		pthread_join(svc->jobs_thread, NULL);
 		pthread_join(svc->apart_thread, NULL);
+		pthread_join(svc->sample_thread, NULL);
 		pthread_mutex_lock(&svc->look);
 		atomic_store(&svc->written, true);
 		if (svc->publisher)

@@ -23,6 +23,8 @@ static struct kw_metric unknown_statuses = {
 	.labels = { "courier" },
 };
 
+struct kw_metric *const dispatch_metrics[] = { &unknown_statuses, NULL };
+
 /* The parcel where it is named; otherwise how many scans were taken. */
 struct accepted {
 	struct kw_uuid parcel_id;

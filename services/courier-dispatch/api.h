@@ -3,7 +3,9 @@
 #define DISPATCH_API_H
 
 #include "http/server.h"
+#include "svc/metrics.h"
 
 extern const struct kw_route dispatch_routes[];
+extern struct kw_metric *const dispatch_metrics[]; /* what they count */
 
 #endif

@@ -102,6 +102,7 @@ static const struct kw_service courier_dispatch = {
 	.topics = topics,
 	.lock = lock_batch,
 	.jobs = jobs,
+	.metrics = dispatch_metrics,
 	.adapters = dispatch_adapters,
 };
 

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "exceptions.h"
 #include "fields.h"
+#include "figures.h"
 #include "recent.h"
 #include "store.h"
 #include "svc/exceptions.h"
@@ -107,21 +108,6 @@ const struct kw_route routing_routes[] = {
 	{ 0 },
 };
 
-static struct kw_metric not_processed = {
-	.name = "karwan_webhooks_not_processed_total",
-	.help = "Authenticated messages of channels that are answered 200 and kept nowhere: other "
-		"topics, test notifications",
-	.kind = KW_COUNTER,
-	.labels = { "channel" },
-};
-
-static struct kw_metric flagged = {
-	.name = "karwan_orders_flagged_total",
-	.help = "Accepted orders whose totals do not add up",
-	.kind = KW_COUNTER,
-	.labels = { "channel" },
-};
-
 /* ---- the webhook edge ---- */
 
 static const char *order_answer(struct kw_arena *a, const struct kw_uuid *order_id)
@@ -147,7 +133,7 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 		in.topic = kw_request_header(rq, adapter->topic_header);
 	enum kw_rc rc = adapter->parse(&in, rq->arena, &heard, err);
 	if (rc == KW_NOTHING) {
-		kw_count(&not_processed, 1, KW_LABELS(partner->name));
+		kw_count(&figure_not_processed, 1, KW_LABELS(partner->name));
 		return kw_svc_reply(
 			rq, rs, unused_answer_fields, &(struct unused_answer) { false }, err);
 	}
@@ -155,7 +141,7 @@ static enum kw_rc post_order(struct kw_request *rq, struct kw_response *rs, stru
 		return rc;
 	KW_TRY(told_of(partner, adapter, rq->arena, &heard, &told, err));
 	if (told.order && told.order->totals_flag)
-		kw_count(&flagged, 1, KW_LABELS(partner->name));
+		kw_count(&figure_flagged, 1, KW_LABELS(partner->name));
 	return kw_svc_append_as(rq, told.type, told.order_id.s, &told.order_id, told.data,
 		&(struct kw_append) {
 			.answer = order_answer(rq->arena, &told.order_id),

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "asking.h"
+#include "figures.h"
 #include "flow/lease.h"
 #include "notices.h"
 #include "rest.h"
@@ -17,13 +18,6 @@
 #define PAUSE_MIN_S 5
 #define PAUSE_MAX_S 600           /* where the channel is away */
 #define PAUSE_INVALID_MAX_S 14400 /* where its answer cannot be read */
-
-static struct kw_metric fetches = {
-	.name = "karwan_channel_fetches_total",
-	.help = "Orders that channels were asked for: good, or why not",
-	.kind = KW_COUNTER,
-	.labels = { "channel", "outcome" },
-};
 
 /* One order that is asked for, on behalf of one intent or several. */
 struct fetch {
@@ -236,7 +230,7 @@ enum kw_rc fetch_job(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, s
 			f->rc = KW_RETRY;
 			f->err = lost;
 		}
-		kw_count(&fetches, 1,
+		kw_count(&figure_fetches, 1,
 			KW_LABELS(
 				f->channel->name, f->rc == KW_OK ? "good" : asking_word(&f->err)));
 	}

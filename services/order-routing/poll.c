@@ -1,6 +1,7 @@
 /* What changed at channels, page by page; see asking.h and walk.h. */
 #include "asking.h"
 #include "core/log.h"
+#include "figures.h"
 #include "recent.h"
 #include "store_channels.h"
 
@@ -11,20 +12,6 @@
  * the same second after it was fetched, and would look the same. It is left for the next poll. */
 #define FRESH_US (5 * KW_US_PER_S)
 #define NOTICED 100 /* beside enum order_kind, for the edge's memory */
-
-static struct kw_metric polls = {
-	.name = "karwan_channel_polls_total",
-	.help = "Pages of changed orders that channels were asked for: good, or why not",
-	.kind = KW_COUNTER,
-	.labels = { "channel", "outcome" },
-};
-
-static struct kw_metric failing = {
-	.name = "karwan_channel_failing",
-	.help = "1 where the last page that a channel was asked for was not good",
-	.kind = KW_GAUGE,
-	.labels = { "channel" },
-};
 
 struct poll {
 	const struct poll_row *row;
@@ -147,8 +134,8 @@ static void tell_poll(const struct poll *p)
 	const char *channel = p->channel->name;
 	bool well = p->rc == KW_OK;
 
-	kw_count(&polls, 1, KW_LABELS(channel, well ? "good" : asking_word(&p->err)));
-	kw_gauge(&failing, !well, KW_LABELS(channel));
+	kw_count(&figure_polls, 1, KW_LABELS(channel, well ? "good" : asking_word(&p->err)));
+	kw_gauge(&figure_failing, !well, KW_LABELS(channel));
 	if (!well && p->row->failures == 0)
 		kw_log_err(KW_WARNING, "a channel's changes cannot be read", &p->err,
 			KW_LS("channel", channel));

@@ -2,6 +2,7 @@
 #include "adapters/adapter.h"
 #include "api.h"
 #include "asking.h"
+#include "figures.h"
 #include "handlers.h"
 #include "jobs.h"
 #include "svc/svc.h"
@@ -30,6 +31,8 @@ static const struct kw_service order_routing = {
 	.config_size = sizeof(struct channels_config),
 	.jobs = jobs,
 	.apart = apart,
+	.samples = routing_samples,
+	.metrics = routing_metrics,
 	.check_partner = order_partner_check,
 	.adapters = routing_adapters,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "figures.h"
 #include "handlers.h"
 #include "rules.h"
 #include "store.h"
@@ -15,13 +16,6 @@
 #define PAGE 100
 
 /* ---- POST /v1/providers/:provider/events ---- */
-
-static struct kw_metric ignored_events = {
-	.name = "karwan_provider_events_ignored_total",
-	.help = "Authenticated provider events of a type that is not used.",
-	.kind = KW_COUNTER,
-	.labels = { "provider" },
-};
 
 struct ignored {
 	const char *ignored;
@@ -50,7 +44,7 @@ static enum kw_rc post_provider_event(
 	enum kw_rc rc = adapter->map(rq->body, rq->arena, &m, &type, err);
 	if (rc == KW_NOTHING) {
 		struct ignored answer = { type };
-		kw_count(&ignored_events, 1, KW_LABELS(provider->name));
+		kw_count(&figure_ignored_events, 1, KW_LABELS(provider->name));
 		return kw_svc_reply(rq, rs, ignored_fields, &answer, err);
 	}
 	if (rc != KW_OK)

@@ -2,6 +2,7 @@
  * makers earned. */
 #include "adapters/adapter.h"
 #include "api.h"
+#include "figures.h"
 #include "handlers.h"
 #include "jobs.h"
 
@@ -16,6 +17,8 @@ static const struct kw_service payment_reconciliation = {
 	.routes = payment_routes,
 	.topics = payment_topics,
 	.jobs = payment_jobs,
+	.samples = payment_samples,
+	.metrics = payment_metrics,
 	.adapters = payment_adapters,
 };
 

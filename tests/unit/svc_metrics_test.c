@@ -17,6 +17,9 @@ static struct kw_metric requests = { .name = "test_requests_total",
 	.kind = KW_COUNTER,
 	.labels = { "route", "status" } };
 static struct kw_metric lag = { .name = "test_lag", .help = "messages", .kind = KW_GAUGE };
+static struct kw_metric sums = {
+	.name = "test_sums", .help = "sums", .kind = KW_GAUGE, .labels = { "currency", "age" }
+};
 static struct kw_metric busy = { .name = "test_busy_seconds_total",
 	.help = "time spent",
 	.kind = KW_COUNTER,
@@ -73,6 +76,27 @@ static void test_values(void **state)
 	/* by name, whatever was used first */
 	assert_true(strstr(render(), "test_busy") < strstr(render(), "test_lag"));
 	assert_true(strstr(render(), "test_lag") < strstr(render(), "test_requests"));
+}
+
+/* A round of gauges: what none of its rows names becomes 0. */
+static void test_rounds_of_gauges(void **state)
+{
+	static const struct kw_gauge_row first[] = { { { "EUR", "day" }, 5 },
+		{ { "PKR", "week" }, 7 } };
+	static const struct kw_gauge_row second[] = { { { "PKR", "week" }, 8 },
+		{ { "USD", "day" }, -1 } };
+
+	(void)state;
+	kw_gauge_all(&sums, first, 2);
+	has_line("test_sums{currency=\"EUR\",age=\"day\"} 5");
+	has_line("test_sums{currency=\"PKR\",age=\"week\"} 7");
+	kw_gauge_all(&sums, second, 2);
+	has_line("test_sums{currency=\"EUR\",age=\"day\"} 0");
+	has_line("test_sums{currency=\"PKR\",age=\"week\"} 8");
+	has_line("test_sums{currency=\"USD\",age=\"day\"} -1");
+	kw_gauge_all(&sums, NULL, 0);
+	has_line("test_sums{currency=\"PKR\",age=\"week\"} 0");
+	has_line("test_sums{currency=\"USD\",age=\"day\"} 0");
 }
 
 static void test_histogram(void **state)
@@ -205,6 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_rounds_of_gauges),
 		cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_labels_are_escaped_and_cut),
 		cmocka_unit_test(test_threads_lose_nothing),

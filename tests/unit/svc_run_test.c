@@ -400,7 +400,11 @@ static void test_health(void **state)
 		"karwan_gaps_total", "karwan_consumer_lag", "karwan_last_batch_size",
 		"karwan_journal_pending", "karwan_published_total", "karwan_resent_total",
 		"karwan_publisher_leader", "karwan_build_info", "process_resident_memory_bytes",
-		"process_open_fds", "process_cpu_seconds_total" };
+		"process_open_fds", "process_cpu_seconds_total", "process_start_time_seconds",
+		"karwan_events_total", "karwan_ready", "karwan_reachable",
+		"karwan_journal_unpublished", "karwan_dead_letters_open",
+		"karwan_postgres_connections", "karwan_postgres_oldest_snapshot_seconds",
+		"karwan_disk_free_bytes", "karwan_secret_expires_timestamp_seconds" };
 	struct toy *toy = *state;
 	char line[100];
 

@@ -25,7 +25,9 @@
 #define LOG_MAX (8 * 1024 * 1024)
 
 static const struct kw_migration toy_migrations[] = {
-	{ "001_toys.sql", "CREATE TABLE toys (name text NOT NULL, number bigint NOT NULL);" },
+	{ "001_toys.sql",
+		"CREATE TABLE toys (name text NOT NULL, number bigint NOT NULL);"
+		"CREATE TABLE exception_list (kind text, state text, opened_at timestamptz);" },
 	{ 0 },
 };
 
