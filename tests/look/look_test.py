@@ -179,6 +179,23 @@ def seen(prometheus):
         raise SystemExit(f"gauges that could not be taken: {prometheus.ask('karwan_sample_failures_total')}")
 
 
+def old_snapshot(system, prometheus):
+    """Of a session whose times the services may not see."""
+    with subprocess.Popen(["psql", "-XAtq", "-d", system.superuser()], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                          text=True) as session:
+        session.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1;\n")
+        session.stdin.flush()
+        until("the snapshot is held", lambda: system.psql("SELECT 1 FROM pg_stat_activity WHERE usename = 'postgres' AND "
+                                                          "state = 'idle in transaction' AND backend_xmin IS NOT NULL"))
+        order(system, "AFTER-THE-SNAPSHOT")
+        for service in look.SERVICES:
+            until(f"{service} sees it grow old", lambda service=service: prometheus.value(
+                f'max(karwan_postgres_oldest_snapshot_seconds{{service="{service}"}}) >= 3'
+                f' and max(karwan_postgres_oldest_snapshot_transactions{{service="{service}"}}) > 0'))
+        session.stdin.close()
+    until("and then it is gone", lambda: prometheus.value("max(karwan_postgres_oldest_snapshot_seconds) < bool 3"))
+
+
 def firing(prometheus):
     alerts = {alert["labels"]["alertname"] for alert in prometheus.get("alerts")["alerts"] if alert["state"] == "firing"}
     return alerts - {"DiskLow"} == {"DeadLetters"}  # the disk is the machine's business
@@ -219,6 +236,7 @@ def main():
         seen(prometheus)
         until("the alert of the dead letter, and no other", lambda: firing(prometheus))
         samples(prometheus, metrics)
+        old_snapshot(system, prometheus)
         system.check_messages()
     for board, panel, query in without:
         print(f"{board}: {panel}: no data: {query}")

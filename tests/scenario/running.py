@@ -52,10 +52,12 @@ class System:
     def secret(self, name):
         return (self.dir / "secrets" / name).read_text(encoding="utf-8").rstrip("\n")
 
+    def superuser(self):
+        return f"postgresql://postgres@127.0.0.1:{self.port('postgres')}/karwan?passfile={self.dir}/data/postgres/superuser.pgpass"
+
     def psql(self, sql):
         """Rows of the superuser's question, as lists of texts."""
-        dsn = f"postgresql://postgres@127.0.0.1:{self.port('postgres')}/karwan?passfile={self.dir}/data/postgres/superuser.pgpass"
-        told = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-d", dsn, "-c", sql], check=True,
+        told = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-d", self.superuser(), "-c", sql], check=True,
                               capture_output=True, text=True).stdout
         return [line.split("\t") for line in told.splitlines()]
 
