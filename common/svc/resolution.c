@@ -76,7 +76,7 @@ static enum kw_rc find(struct kw_pg *pg, void *ctx, struct kw_err *err)
 enum kw_rc kw_resolve_status(
 	int resolution, const char *status, const struct kw_strtab *statuses, struct kw_err *err)
 {
-	char names[300] = "";
+	char known[300] = "";
 
 	if (resolution != KW_MAP)
 		return KW_OK;
@@ -84,10 +84,10 @@ enum kw_rc kw_resolve_status(
 		return kw_fail_at(err, KW_INVALID, "/status", "is required");
 	if (statuses && kw_strtab_value(statuses, status) >= 0)
 		return KW_OK;
-	for (int i = 0, at = 0; statuses && i < statuses->n && at < (int)sizeof(names) - 1; i++)
-		at += snprintf(names + at, sizeof(names) - (size_t)at, "%s%s", i > 0 ? ", " : "",
+	for (int i = 0, at = 0; statuses && i < statuses->n && at < (int)sizeof(known) - 1; i++)
+		at += snprintf(known + at, sizeof(known) - (size_t)at, "%s%s", i > 0 ? ", " : "",
 			kw_strtab_name(statuses, i));
-	return kw_fail_at(err, KW_INVALID, "/status", "is none of %s", names);
+	return kw_fail_at(err, KW_INVALID, "/status", "is none of %s", known);
 }
 
 static enum kw_rc check(const struct kw_resolve_body *body, const struct seen *seen,

@@ -6,6 +6,7 @@
 
 #include "adapters/adapter.h"
 #include "label.h"
+#include "rules.h"
 #include "store.h"
 #include "svc/exceptions.h"
 #include "svc/resolution.h"

@@ -346,7 +346,7 @@ def figures(system, edges):
 
 LOGINS = {"karwan_listing": "listing", "karwan_routing": "routing", "karwan_payment": "payment", "karwan_dispatch": "dispatch"}
 HISTORY = {"journal", "batches", "transactions", "postings", "earnings", "stock_movements", "allocations", "decisions",
-           "order_messages", "refusals"}
+           "order_messages", "refusals", "carrier_words"}
 
 
 def rights(system):
