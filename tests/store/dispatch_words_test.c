@@ -294,6 +294,28 @@ static void test_many(void **state)
 	assert_int_equal(dt_count("SELECT version FROM parcels"), 2 + MANY);
 }
 
+/* Each of ours, and none but ours: the table's check has the same list. */
+static void test_every_status(void **state)
+{
+	(void)state;
+	book("o1");
+	for (int i = 0; i < mapped_statuses.n; i++) {
+		const char *status = kw_strtab_name(&mapped_statuses, i), *word;
+
+		word = kw_arena_printf(dt_arena, "word-%d", i);
+		scan("o1", "courier-a", word, word, 100 + i);
+		map("courier-a", word, 1, status);
+	}
+	assert_int_equal(dt_count("SELECT count(*) FROM carrier_words"), CARRIER_UNKNOWN);
+	assert_int_equal(dt_name(), 1);
+	assert_string_equal(dt_text("SELECT string_agg(DISTINCT standing, ' ') FROM scans s WHERE "
+				    "status = (SELECT status FROM carrier_words WHERE word = "
+				    "s.word)"),
+		"APPLIED");
+	assert_int_equal(dt_count("SELECT count(*) FROM scans WHERE status = 'UNKNOWN'"), 0);
+	assert_string_equal(dt_parcel_text("state", "o1", 1), "RETURNED");
+}
+
 static int64_t drifts(const char *rule)
 {
 	return dt_count(
@@ -334,6 +356,7 @@ int main(void)
 		WHOLE(test_what_cannot_be),
 		WHOLE(test_unseen),
 		WHOLE(test_many),
+		WHOLE(test_every_status),
 		cmocka_unit_test_setup_teardown(test_drift, dt_begin, NULL),
 	};
 	return cmocka_run_group_tests(tests, dt_set_up, dt_tear_down);
