@@ -319,7 +319,7 @@ def a_word_gets_its_meaning(system, edges):
         "SELECT parcel_id, courier FROM dispatch.parcels WHERE external_id = 'WORDY' AND state = 'DELIVERED'"))
 
     def scanned(event_id, wanted):
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         said = {"event_id": event_id, "reference": parcel, "status": "came_back", "scanned_at": now}
         expect(event_id, tracking.send({"type": "tracking.updated", "timestamp": now, "data": said},
                                        f"/v1/couriers/{courier}/tracking", system.secret(courier)), 202)
@@ -331,9 +331,9 @@ def a_word_gets_its_meaning(system, edges):
 
     scanned("wordy-1", "UNKNOWN")
     ((exception,),) = system.psql("SELECT exception_id FROM dispatch.exceptions WHERE kind = 'UNKNOWN_STATUS' AND state = 'OPEN'")
-    told("MAP to nothing", resolve("MAP"), 1, '"/status"')
-    told("MAP to UNKNOWN", resolve("MAP", "--status", "UNKNOWN"), 1, "RETURNED")
-    told("ASSIGN_ORDER", resolve("ASSIGN_ORDER"), 1, '"/resolution"')
+    told("MAP to nothing", resolve("MAP"), 1, '"#/status"')
+    told("MAP to UNKNOWN", resolve("MAP", "--status", "UNKNOWN"), 1, '"#/status"')
+    told("ASSIGN_ORDER", resolve("ASSIGN_ORDER"), 1, '"#/resolution"')
     told("MAP", resolve("MAP", "--status", "RETURNED"), 0, exception)
     until("the parcel is back", lambda: system.psql(
         f"SELECT 1 FROM dispatch.parcels WHERE parcel_id = '{parcel}' AND state = 'RETURNED'"))
@@ -341,7 +341,7 @@ def a_word_gets_its_meaning(system, edges):
                                 if one["key"] == parcel and headers_of(one)["ce_type"] == "karwan.parcel.returned.v1"])
     scanned("wordy-2", "RETURNED")
     told("exceptions show", system.ctl("exceptions", "show", exception), 0, "MAP by operator: the courier says so")
-    told("KEEP of what has ended", resolve("KEEP"), 1, "NOT_OPEN")
+    told("KEEP of what has ended", resolve("KEEP"), 1, "is RESOLVED")
     told("MAP again", resolve("MAP", "--status", "IN_TRANSIT"), 0, exception)
     until("the word's next version", lambda: system.psql("SELECT 1 FROM dispatch.carrier_words WHERE version = 2"))
     scanned("wordy-3", "IN_TRANSIT")
