@@ -2,9 +2,10 @@
 #include "svc/resolution.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char *const names[] = { "KEEP", "CANCEL_ORDER", "ASSIGN_ORDER", "RELEASE" };
+static const char *const names[] = { "KEEP", "CANCEL_ORDER", "ASSIGN_ORDER", "RELEASE", "MAP" };
 const struct kw_strtab kw_resolution_names = KW_STRTAB(names);
 
 const struct kw_field kw_resolve_body_fields[] = {
@@ -13,6 +14,7 @@ const struct kw_field kw_resolve_body_fields[] = {
 	KW_I64(struct kw_resolve_body, version, KW_OPTIONAL, 1, INT64_MAX),
 	KW_STR(struct kw_resolve_body, channel, KW_OPTIONAL, 1, 64),
 	KW_STR(struct kw_resolve_body, external_id, KW_OPTIONAL, 1, 128),
+	KW_STR(struct kw_resolve_body, status, KW_OPTIONAL, 1, 32),
 	KW_END,
 };
 
@@ -38,6 +40,7 @@ const struct kw_field kw_resolve_requested_fields[] = {
 	KW_STR(struct kw_resolve_requested, by, KW_REQUIRED, 1, 64),
 	KW_STR(struct kw_resolve_requested, channel, KW_OPTIONAL, 1, 64),
 	KW_STR(struct kw_resolve_requested, external_id, KW_OPTIONAL, 1, 128),
+	KW_STR(struct kw_resolve_requested, status, KW_OPTIONAL, 1, 32),
 	KW_END,
 };
 
@@ -70,10 +73,28 @@ static enum kw_rc find(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	return kw_pg_fetch_one(pg, &stmt, &args, cols, sizeof(look->seen), &look->seen, err);
 }
 
-static enum kw_rc check(const struct kw_resolve_body *body, const struct seen *seen,
-	kw_may_resolve_fn *may, struct kw_err *err)
+enum kw_rc kw_resolve_status(
+	int resolution, const char *status, const struct kw_strtab *statuses, struct kw_err *err)
 {
-	if (strcmp(seen->state, "OPEN") != 0)
+	char known[300] = "";
+
+	if (resolution != KW_MAP)
+		return KW_OK;
+	if (!status)
+		return kw_fail_at(err, KW_INVALID, "/status", "is required");
+	if (statuses && kw_strtab_value(statuses, status) >= 0)
+		return KW_OK;
+	for (int i = 0, at = 0; statuses && i < statuses->n && at < (int)sizeof(known) - 1; i++)
+		at += snprintf(known + at, sizeof(known) - (size_t)at, "%s%s", i > 0 ? ", " : "",
+			kw_strtab_name(statuses, i));
+	return kw_fail_at(err, KW_INVALID, "/status", "is none of %s", known);
+}
+
+static enum kw_rc check(const struct kw_resolve_body *body, const struct seen *seen,
+	kw_may_resolve_fn *may, const struct kw_strtab *statuses, struct kw_err *err)
+{
+	/* what a word means may be said again */
+	if (strcmp(seen->state, "OPEN") != 0 && body->resolution != KW_MAP)
 		return kw_fail_code(
 			err, KW_CONFLICT, "NOT_OPEN", "the exception is %s", seen->state);
 	if (body->version && body->version != seen->version)
@@ -85,10 +106,11 @@ static enum kw_rc check(const struct kw_resolve_body *body, const struct seen *s
 		return kw_fail_at(err, KW_INVALID, "/channel", "is required");
 	if (body->resolution == KW_ASSIGN_ORDER && !body->external_id)
 		return kw_fail_at(err, KW_INVALID, "/external_id", "is required");
-	return KW_OK;
+	return kw_resolve_status(body->resolution, body->status, statuses, err);
 }
 
-enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct kw_err *err)
+enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may,
+	const struct kw_strtab *statuses, struct kw_err *err)
 {
 	const struct kw_resolve_body *body = rq->in;
 	const struct kw_partner *operator= rq->caller;
@@ -98,7 +120,7 @@ enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct 
 	if (!kw_uuid_parse(rq->params[0], &look.id))
 		return KW_NOTHING;
 	KW_TRY(kw_svc_read(rq, find, &look, err));
-	KW_TRY(check(body, &look.seen, may, err));
+	KW_TRY(check(body, &look.seen, may, statuses, err));
 	bool assigns = body->resolution == KW_ASSIGN_ORDER;
 	m->exception_id = look.id;
 	m->version = look.seen.version;
@@ -107,6 +129,7 @@ enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct 
 	m->by = operator->name;
 	m->channel = assigns ? body->channel : NULL;
 	m->external_id = assigns ? body->external_id : NULL;
+	m->status = body->resolution == KW_MAP ? body->status : NULL;
 	if (assigns && !kw_partners_find(kw_svc_partners(rq->ctx), KW_CHANNEL, m->channel))
 		return kw_fail_at(err, KW_INVALID, "/channel", "no such channel");
 	return kw_svc_append(rq, KW_RESOLVE_REQUESTED, look.id.s, &look.id, m,

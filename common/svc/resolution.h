@@ -11,6 +11,7 @@ enum kw_resolution {
 	KW_CANCEL_ORDER, /* what has not left of the order is cancelled */
 	KW_ASSIGN_ORDER, /* the money belongs to the order (channel, external_id) */
 	KW_RELEASE,      /* the order may go though it was paid too little; the rest is waived */
+	KW_MAP,          /* the carrier's word means status; also once it is ended: a new version */
 };
 extern const struct kw_strtab kw_resolution_names;
 
@@ -19,6 +20,7 @@ struct kw_resolve_body {
 	const char *reason;
 	int64_t version; /* that the person saw; 0: the present one */
 	const char *channel, *external_id;
+	const char *status;
 };
 extern const struct kw_field kw_resolve_body_fields[];
 extern const struct kw_answer kw_resolve_answers[]; /* of the route */
@@ -32,6 +34,7 @@ struct kw_resolve_requested {
 	int resolution; /* enum kw_resolution */
 	const char *reason, *by;
 	const char *channel, *external_id; /* of ASSIGN_ORDER */
+	const char *status;                /* of MAP */
 };
 extern const struct kw_field kw_resolve_requested_fields[];
 #define KW_RESOLVE_REQUESTED "karwan.exception.resolve_requested.v1"
@@ -44,8 +47,13 @@ typedef bool kw_may_resolve_fn(const char *kind, int resolution);
  * and changed_at. */
 kw_batch_fn kw_on_keep_requested;
 
-/* The edge handler's work; rq->in is a struct kw_resolve_body. 404: no such exception; 409: it is
- * open no more, or was changed since; 422: not in this way. */
-enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may, struct kw_err *err);
+/* INVALID at /status where a MAP gives none of these names. NULL: the service has no MAP. */
+enum kw_rc kw_resolve_status(
+	int resolution, const char *status, const struct kw_strtab *statuses, struct kw_err *err);
+
+/* The edge handler's work; rq->in is a struct kw_resolve_body; statuses: of MAP, or NULL. 404: no
+ * such exception; 409: it is open no more, or was changed since; 422: not in this way. */
+enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may,
+	const struct kw_strtab *statuses, struct kw_err *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "adapters/adapter.h"
 #include "label.h"
+#include "rules.h"
 #include "store.h"
 #include "svc/exceptions.h"
 #include "svc/resolution.h"
@@ -18,7 +19,7 @@
 
 static struct kw_metric unknown_statuses = {
 	.name = "karwan_tracking_unknown_total",
-	.help = "Scans received with a status that nobody has mapped.",
+	.help = "Scans received with a status that their adapter does not know.",
 	.kind = KW_COUNTER,
 	.labels = { "courier" },
 };
@@ -179,17 +180,16 @@ static enum kw_rc get_exceptions(struct kw_request *rq, struct kw_response *rs, 
 
 /* ---- POST /v1/exceptions/:id/resolve ---- */
 
-/* A parcel without a courier stays somebody's work. */
 static bool may_resolve(const char *kind, int resolution)
 {
-	return resolution == KW_KEEP &&
-	       kw_strtab_value(&parcel_exception_kinds, kind) != EXCEPTION_NO_COURIER;
+	return exception_may(kw_strtab_value(&parcel_exception_kinds, kind), resolution == KW_KEEP,
+		resolution == KW_MAP);
 }
 
 static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	(void)rs;
-	return kw_svc_resolve(rq, may_resolve, err);
+	return kw_svc_resolve(rq, may_resolve, &mapped_statuses, err);
 }
 
 /* ---- the routes ---- */

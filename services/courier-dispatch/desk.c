@@ -179,7 +179,7 @@ void desk_cancel(struct desk *d, struct parcel *p, const char *reason, const cha
 
 /* ---- what a person must look at ---- */
 
-void desk_raise(struct desk *d, int kind, const struct parcel *p, const char *courier,
+struct exception *desk_raise(struct desk *d, int kind, const struct parcel *p, const char *courier,
 	const char *subject, const char *reason)
 {
 	struct kw_uuid id =
@@ -189,10 +189,11 @@ void desk_raise(struct desk *d, int kind, const struct parcel *p, const char *co
 		if (strcmp(d->raised[i].exception_id.s, id.s) == 0) {
 			d->raised[i].occurrences++;
 			d->raised[i].reason = reason;
-			return;
+			return &d->raised[i];
 		}
 	d->raised = more(d->b->arena, d->raised, d->n_raised, &d->cap_raised, sizeof(*d->raised));
-	d->raised[d->n_raised++] = (struct exception) {
+	struct exception *x = &d->raised[d->n_raised++];
+	*x = (struct exception) {
 		.exception_id = id,
 		.kind = kind,
 		.state = EXCEPTION_OPEN,
@@ -202,6 +203,7 @@ void desk_raise(struct desk *d, int kind, const struct parcel *p, const char *co
 		.reason = reason,
 		.occurrences = 1,
 	};
+	return x;
 }
 
 void desk_resolve(struct desk *d, int kind, const struct parcel *p)

@@ -44,8 +44,9 @@ void desk_call_off(
 /* Asks the courier for a parcel that it could not deliver: an intent. */
 void desk_bring_back(struct desk *d, const struct parcel *p, const struct kw_meta *cause);
 
-/* subject: what tells it from others of its kind, usually the parcel id. p may be NULL. */
-void desk_raise(struct desk *d, int kind, const struct parcel *p, const char *courier,
+/* subject: what tells it from others of its kind, usually the parcel id. p may be NULL. What is
+ * returned may be added to until the next one. */
+struct exception *desk_raise(struct desk *d, int kind, const struct parcel *p, const char *courier,
 	const char *subject, const char *reason);
 void desk_resolve(struct desk *d, int kind, const struct parcel *p);
 

@@ -33,8 +33,18 @@ void raise_unmatched(struct desk *d, const struct scan *s);
 /* Scans that were stored without a parcel and have one now. */
 enum kw_rc take_matched(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
 
+/* A word that neither the adapter nor a person has mapped. */
+bool is_unmapped(const struct desk *d, const struct scan *s);
+/* Scans with a word that the adapter does not know get the status that a person gave it (words.c).
+ */
+enum kw_rc find_meanings(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
+/* Stored UNKNOWN scans of the working set, in their order, with the status that their word turned
+ * out to mean: what was applied is applied as that. */
+enum kw_rc take_named(struct desk *d, struct scan *scans, size_t n, struct kw_err *err);
+
 /* Rows of the topic table, and what locks for several of them. */
-kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking;
+kw_batch_fn on_routed, on_cancelled, on_settled, on_cancel_requests, on_tracking,
+	on_resolve_requested;
 kw_lock_fn lock_batch;
 enum kw_rc lock_for_all(
 	struct desk *d, const struct kw_inputs *inputs, size_t n, struct kw_err *err);

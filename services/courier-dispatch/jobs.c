@@ -38,6 +38,14 @@ enum kw_rc match_round(
 	return finish(&r, pg, a, match_scans, err);
 }
 
+enum kw_rc name_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct round r = { .env = env };
+
+	return finish(&r, pg, a, name_scans, err);
+}
+
 static enum kw_rc errand_round(const struct job_env *env, struct kw_pg *pg, struct kw_arena *a,
 	bool back, struct kw_err *err)
 {

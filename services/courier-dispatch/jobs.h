@@ -50,8 +50,11 @@ enum kw_rc return_round(
 /* Scans that came by a number before their parcel was booked under it. */
 enum kw_rc match_round(
 	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
+/* Scans with an unknown word whose meaning is known now. */
+enum kw_rc name_round(
+	const struct job_env *env, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err);
 
-/* The outcome transactions (outcomes.c, numbers.c); arg is the struct round. */
-kw_outcome_fn record_bookings, record_errands, match_scans;
+/* The outcome transactions (outcomes.c, numbers.c, words.c); arg is the struct round. */
+kw_outcome_fn record_bookings, record_errands, match_scans, name_scans;
 
 #endif

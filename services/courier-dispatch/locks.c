@@ -5,7 +5,6 @@
 #include "handlers.h"
 
 #include "store.h"
-#include "svc/resolution.h"
 #include "svc/svc.h"
 
 #define NO_MEMBER SIZE_MAX
@@ -20,7 +19,7 @@ static const struct {
 	{ on_cancelled, offsetof(struct order_cancelled, order_id), NO_MEMBER },
 	{ on_cancel_requests, NO_MEMBER, offsetof(struct cancel_requested, parcel_id) },
 	{ on_tracking, NO_MEMBER, offsetof(struct tracking_reported, parcel_id) },
-	{ kw_on_keep_requested, NO_MEMBER, NO_MEMBER },
+	{ on_resolve_requested, NO_MEMBER, NO_MEMBER },
 };
 
 static void collect(

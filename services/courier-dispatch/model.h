@@ -77,6 +77,7 @@ enum carrier_status {
 };
 extern const struct kw_strtab carrier_statuses;     /* without NONE */
 extern const struct kw_strtab carrier_row_statuses; /* with it */
+extern const struct kw_strtab mapped_statuses;      /* what an unknown word may turn out to mean */
 
 enum exception_kind {
 	EXCEPTION_NO_COURIER,          /* no rate card fits, or all couriers refused */
@@ -194,7 +195,7 @@ struct order {
 struct exception {
 	struct kw_uuid exception_id, parcel_id, order_id;
 	int kind, state;
-	const char *courier, *reason;
+	const char *courier, *reason, *word; /* word: of UNKNOWN_STATUS */
 	int64_t occurrences, seq;
 	kw_time opened_at, updated_at;
 };

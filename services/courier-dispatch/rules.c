@@ -162,6 +162,11 @@ struct scan_effect judge_scan(const struct parcel *p, const struct scan *s)
 	return effect;
 }
 
+bool exception_may(int kind, bool keep, bool map)
+{
+	return (keep && kind != EXCEPTION_NO_COURIER) || (map && kind == EXCEPTION_UNKNOWN_STATUS);
+}
+
 int64_t retry_delay_us(int attempts)
 {
 	int64_t delay = KW_US_PER_S;

@@ -31,6 +31,10 @@ struct scan_effect judge_scan(const struct parcel *p, const struct scan *s);
 /* Has the courier surely touched the parcel? */
 bool is_physical(int carrier_status);
 
+/* Which ends a person may give an exception of this kind. A parcel without a courier stays
+ * somebody's work. */
+bool exception_may(int kind, bool keep, bool map);
+
 /* When a courier is asked again: 1 s, doubled with each attempt, 60 s at most. */
 int64_t retry_delay_us(int attempts);
 

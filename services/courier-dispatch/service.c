@@ -35,7 +35,7 @@ static const struct kw_topic_row topics[] = {
 	ROW("karwan.dispatch.in", "karwan.tracking.reported.v1", tracking_in_fields,
 		struct tracking_reported, on_tracking),
 	ROW("karwan.dispatch.in", KW_RESOLVE_REQUESTED, kw_resolve_requested_fields,
-		struct kw_resolve_requested, kw_on_keep_requested),
+		struct kw_resolve_requested, on_resolve_requested),
 	{ 0 },
 };
 
@@ -82,11 +82,19 @@ static enum kw_rc match(
 	return match_round(&env, pg, a, err);
 }
 
+static enum kw_rc name(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a, struct kw_err *err)
+{
+	struct job_env env = env_of(svc);
+
+	return name_round(&env, pg, a, err);
+}
+
 static const struct kw_job jobs[] = {
 	{ "book", book, 10, 20 },
 	{ "cancel", call_off, 200, 0 },
 	{ "return", bring_back, 1000, 0 },
 	{ "match", match, 2000, 0 },
+	{ "name", name, 2000, 0 },
 	{ 0 },
 };
 

@@ -148,6 +148,7 @@ static const char *const carrier_status_names[] = { "CREATED", "PICKED_UP", "IN_
 	"RETURNED", "LOST", "EXCEPTION", "CANCELLED", "UNKNOWN", "NONE" };
 const struct kw_strtab carrier_statuses = { carrier_status_names, CARRIER_NONE };
 const struct kw_strtab carrier_row_statuses = KW_STRTAB(carrier_status_names);
+const struct kw_strtab mapped_statuses = { carrier_status_names, CARRIER_UNKNOWN };
 
 static const char *const exception_kind_names[] = { "NO_COURIER", "BOOKING_STUCK", "CANCEL_REFUSED",
 	"CARRIER_CANCELLED", "SCANNED_AFTER_END", "DELIVERED_ON_RETURN", "FOREIGN_COURIER",

@@ -181,11 +181,11 @@ const struct kw_stmt dispatch_stmts[] = {
 			   "WHERE id = ANY ($1::uuid[]) AND state = 'PENDING' AND attempts = 0" },
 	[RAISE] = { "INSERT INTO exceptions AS x (exception_id, kind, state, parcel_id, order_id,"
 		    " courier, reason, "
-		    "occurrences, opened_at, updated_at) SELECT u.*, $9::timestamptz, "
-		    "$9::timestamptz "
+		    "occurrences, word, opened_at, updated_at) SELECT u.*, $10::timestamptz, "
+		    "$10::timestamptz "
 		    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], "
 		    "$6::text[], $7::text[], "
-		    "$8::bigint[]) u(exception_id) ORDER BY u.exception_id "
+		    "$8::bigint[], $9::text[]) u(exception_id) ORDER BY u.exception_id "
 		    "ON CONFLICT (exception_id) DO UPDATE SET state = excluded.state, reason = "
 		    "excluded.reason, "
 		    "order_id = coalesce(excluded.order_id, x.order_id), "
@@ -199,5 +199,54 @@ const struct kw_stmt dispatch_stmts[] = {
 			  "'OPEN'" },
 	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > "
 			   "0" },
+
+	[FIND_MEANINGS] = { "SELECT w.courier, w.word, w.status FROM (SELECT DISTINCT * FROM "
+			    "unnest($1::text[], $2::text[])) u(courier, word) "
+			    "JOIN carrier_meanings w USING (courier, word) "
+			    "ORDER BY w.courier COLLATE \"C\", w.word COLLATE \"C\"" },
+	[EXCEPTION_KINDS] = { "SELECT exception_id, kind FROM exceptions WHERE exception_id = "
+			      "ANY ($1::uuid[]) ORDER BY exception_id" },
+	[MAP_WORDS] = { "WITH asked AS (SELECT DISTINCT ON (exception_id, version) exception_id, "
+			"version, status, by, reason FROM unnest($1::uuid[], $2::bigint[], "
+			"$3::text[], $4::text[], $5::text[]) WITH ORDINALITY i(exception_id, "
+			"version, status, by, reason, n) ORDER BY exception_id, version, n), "
+			"locked AS (SELECT x.exception_id, x.courier, x.word, asked.status, "
+			"asked.by, asked.reason FROM exceptions x JOIN asked USING (exception_id, "
+			"version) ORDER BY x.exception_id FOR UPDATE OF x), "
+			"mapped AS (INSERT INTO carrier_words (courier, word, version, status, "
+			"exception_id, mapped_by, reason, mapped_at) SELECT l.courier, l.word, 1 + "
+			"coalesce((SELECT max(w.version) FROM carrier_words w WHERE w.courier = "
+			"l.courier AND w.word = l.word), 0), l.status, l.exception_id, l.by, "
+			"l.reason, $6::timestamptz FROM locked l "
+			"RETURNING exception_id, version, mapped_by, reason) "
+			"UPDATE exceptions x SET state = 'RESOLVED', resolution = 'MAP', mapping = "
+			"m.version, resolved_by = m.mapped_by, note = m.reason, changed_at = "
+			"$6::timestamptz FROM mapped m WHERE x.exception_id = m.exception_id" },
+	[NAME_UNMATCHED] = { "UPDATE scans s SET status = f.status FROM (SELECT s.courier, "
+			     "s.event_id, w.status FROM carrier_meanings w JOIN scans s USING "
+			     "(courier, word) WHERE s.status = 'UNKNOWN' AND s.parcel_id IS NULL "
+			     "ORDER BY s.courier COLLATE \"C\", s.event_id COLLATE \"C\" "
+			     "LIMIT 1000 FOR UPDATE OF s SKIP LOCKED) f WHERE s.courier = "
+			     "f.courier AND s.event_id = f.event_id" },
+	[NAMELESS_PARCELS] = { "SELECT DISTINCT parcel_id FROM (SELECT s.parcel_id FROM "
+			       "carrier_meanings w JOIN scans s USING (courier, word) "
+			       "WHERE s.status = 'UNKNOWN' AND s.parcel_id IS NOT NULL "
+			       "ORDER BY s.arrived_at LIMIT 1000) p ORDER BY parcel_id" },
+	[NAMELESS_SCANS] = { "SELECT s.courier, s.event_id, s.carrier, s.subject, s.parcel_id, "
+			     "w.status, s.word, s.tracking_number, s.scanned_at, s.arrived_at, "
+			     "s.place, s.note, s.standing, s.content_hash, s.trace "
+			     "FROM carrier_meanings w JOIN scans s USING (courier, word) "
+			     "WHERE s.status = 'UNKNOWN' AND s.parcel_id = ANY ($1::uuid[]) "
+			     "ORDER BY s.arrived_at, s.scanned_at, s.courier COLLATE \"C\", "
+			     "s.event_id COLLATE \"C\" LIMIT 1000" },
+	[NAME_SCANS] = { "UPDATE scans s SET status = u.status "
+			 "FROM unnest($1::text[], $2::text[], $3::text[]) u(courier, event_id, "
+			 "status) WHERE s.courier = u.courier AND s.event_id = u.event_id "
+			 "AND s.status = 'UNKNOWN'" },
+	[RESOLVE_MAPPED] = { "UPDATE exceptions x SET state = 'RESOLVED', resolution = 'MAP', "
+			     "mapping = w.version, resolved_by = w.mapped_by, note = w.reason, "
+			     "changed_at = $1::timestamptz FROM carrier_meanings w "
+			     "WHERE x.kind = 'UNKNOWN_STATUS' AND x.state = 'OPEN' "
+			     "AND x.courier = w.courier AND x.word = w.word" },
 };
 const size_t dispatch_n_stmts = N_STMTS;

@@ -34,11 +34,21 @@ enum {
 	RESOLVE,
 	RESOLVE_IDS,
 	READ_VERSION,
+	FIND_MEANINGS,
+	EXCEPTION_KINDS,
+	MAP_WORDS,
+	NAME_UNMATCHED,
+	NAMELESS_PARCELS,
+	NAMELESS_SCANS,
+	NAME_SCANS,
+	RESOLVE_MAPPED,
 	N_STMTS
 };
 
 extern const struct kw_stmt dispatch_stmts[];
 extern const size_t dispatch_n_stmts;
+/* Of a statement that gives whole scans. */
+extern const struct kw_col scan_cols[];
 
 /* Runs an array statement that must touch exactly n rows. */
 enum kw_rc store_exec_all(

@@ -89,6 +89,41 @@ struct known_as {
 enum kw_rc store_unmatched_scans(struct kw_batch *b, const struct known_as *names, size_t n_names,
 	struct scan **ret, size_t *ret_n, struct kw_err *err);
 
+/* ---- words: what a person says that a courier's unknown word means ---- */
+
+struct meaning {
+	const char *courier, *word;
+	int status; /* enum carrier_status */
+};
+/* Those of these words that have one now, sorted, distinct. */
+enum kw_rc store_find_meanings(struct kw_batch *b, const struct meaning *words, size_t n,
+	struct meaning **ret, size_t *ret_n, struct kw_err *err);
+/* Only id and kind, of those that exist. */
+enum kw_rc store_exception_kinds(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct exception **ret, size_t *ret_n, struct kw_err *err);
+/* Each whose exception is still of that version makes the next version of its word, and resolves
+ * the exception. */
+struct mapping {
+	struct kw_uuid exception_id;
+	int64_t version; /* of the exception */
+	const char *status, *by, *reason;
+};
+enum kw_rc store_map_words(
+	struct kw_batch *b, const struct mapping *rows, size_t n, struct kw_err *err);
+/* Up to 1,000 UNKNOWN scans without a parcel get what their word means; others' locks are stepped
+ * over. */
+enum kw_rc store_name_unmatched(struct kw_batch *b, size_t *ret_n, struct kw_err *err);
+/* Parcels of the first 1,000 UNKNOWN scans whose word has a meaning; nothing is locked. */
+enum kw_rc store_nameless_parcels(
+	struct kw_batch *b, struct kw_uuid **ret, size_t *ret_n, struct kw_err *err);
+/* Up to 1,000 such scans of these parcels, in order of arrival, with the status that is meant. */
+enum kw_rc store_nameless_scans(struct kw_batch *b, const struct kw_uuid *ids, size_t n,
+	struct scan **ret, size_t *ret_n, struct kw_err *err);
+enum kw_rc store_name_scans(
+	struct kw_batch *b, const struct scan *rows, size_t n, struct kw_err *err);
+/* Open exceptions of words that have a meaning. */
+enum kw_rc store_resolve_mapped(struct kw_batch *b, struct kw_err *err);
+
 struct refusal {
 	struct kw_uuid parcel_id;
 	const char *courier, *reason;

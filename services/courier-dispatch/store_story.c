@@ -10,7 +10,7 @@ static const struct kw_col id_cols[] = { { KW_COL_UUID_KIND, 0, 0, NULL }, KW_CO
 
 /* ---- scans ---- */
 
-static const struct kw_col scan_cols[] = {
+const struct kw_col scan_cols[] = {
 	KW_COL_TEXT(struct scan, courier),
 	KW_COL_TEXT(struct scan, event_id),
 	KW_COL_TEXT(struct scan, carrier),
@@ -270,6 +270,7 @@ enum kw_rc store_raise(
 		KW_COL_TEXT(struct exception, courier),
 		KW_COL_TEXT(struct exception, reason),
 		KW_COL_I64(struct exception, occurrences),
+		KW_COL_TEXT(struct exception, word),
 		KW_COL_END,
 	};
 	struct kw_args args = kw_args_of(b->arena);

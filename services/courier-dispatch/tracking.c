@@ -46,6 +46,7 @@ enum kw_rc take_tracking(
 	for (size_t i = 0; i < n; i++)
 		scans[i] = scan_of(d->partners, &in[i]);
 	n = distinct_scans(d, scans, n);
+	KW_TRY(find_meanings(d, scans, n, err));
 	KW_TRY(find_numbers(d, scans, n, err));
 	size_t n_known = known_first(scans, n);
 	KW_TRY(lock_or_expect(d, scans, n_known, err));
@@ -103,6 +104,20 @@ enum kw_rc apply_pending_scans(
 		desk_resolve(d, EXCEPTION_UNKNOWN_PARCEL, p);
 	}
 	return store_stand_scans(d->b, scans, n_scans, err);
+}
+
+enum kw_rc take_named(struct desk *d, struct scan *scans, size_t n, struct kw_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct parcel *p = desk_find(d, &scans[i].parcel_id);
+
+		kw_assert(p != NULL);
+		recall(d, &scans[i]);
+		if (scans[i].standing == SCAN_APPLIED)
+			apply_scan(d, p, &scans[i]);
+	}
+	KW_TRY(store_name_scans(d->b, scans, n, err));
+	return desk_flush(d, err);
 }
 
 static int64_t hash_text(const char *text, int64_t seed)
@@ -264,11 +279,11 @@ static void take_scan(struct desk *d, struct parcel *p, struct scan *s)
 {
 	struct kw_arena *a = d->b->arena;
 
-	if (s->status == CARRIER_UNKNOWN && s->is_new &&
-		!carrier_word_of(d->partners, s->courier, s->word))
+	if (s->is_new && is_unmapped(d, s))
 		desk_raise(d, EXCEPTION_UNKNOWN_STATUS, NULL, s->courier,
 			kw_arena_printf(a, "%s %s", s->courier, s->word),
-			kw_arena_printf(a, "nobody has mapped the status %s", s->word));
+			kw_arena_printf(a, "nobody has mapped the status %s", s->word))
+			->word = s->word;
 	if (!p)
 		raise_unmatched(d, s);
 	else if (s->standing == SCAN_FOREIGN)

@@ -23,14 +23,14 @@ struct ctl {
 	struct kw_arena *arena;
 	const char *dsn, *brokers, *topics_file, *log_level;
 	bool json, dry_run;
-	const char *attempts_file;                  /* check */
-	const char *topic;                          /* accept */
-	const char *by;                             /* who asks, for the record */
-	const char *reason, *channel, *external_id; /* exceptions resolve */
-	int max;                                    /* dlq replay SERVICE */
-	bool all;                                   /* exceptions list: ended ones too */
-	const char *kind, *as_of;                   /* import */
-	const char *with[CTL_WITH_MAX];             /* import: NAME=VALUE */
+	const char *attempts_file;                           /* check */
+	const char *topic;                                   /* accept */
+	const char *by;                                      /* who asks, for the record */
+	const char *reason, *channel, *external_id, *status; /* exceptions resolve */
+	int max;                                             /* dlq replay SERVICE */
+	bool all;                                            /* exceptions list: ended ones too */
+	const char *kind, *as_of;                            /* import */
+	const char *with[CTL_WITH_MAX];                      /* import: NAME=VALUE */
 	size_t n_with;
 	const char *partners_file, *urls[AREAS]; /* the operator's token, the edges */
 	int argc;                                /* words after the command */

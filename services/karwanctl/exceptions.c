@@ -238,6 +238,7 @@ int ctl_exceptions_resolve(struct ctl *ctl)
 		.reason = ctl->reason,
 		.channel = ctl->channel,
 		.external_id = ctl->external_id,
+		.status = ctl->status,
 	};
 	struct exception x;
 	size_t area;

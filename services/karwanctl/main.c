@@ -61,8 +61,8 @@ static const struct command {
 	{ "exceptions", "show", 1, ctl_exceptions_show, "exceptions show ID",
 		"one exception: reason, what it is about, the message that was set aside, who ended it and why" },
 	{ "exceptions", "resolve", 2, ctl_exceptions_resolve,
-		"exceptions resolve ID KEEP|CANCEL_ORDER|ASSIGN_ORDER|RELEASE --reason TEXT [--channel NAME --external-id ID]",
-		"ends it through the edge of its service: what we have stands, the order is cancelled, or money gets its order" },
+		"exceptions resolve ID KEEP|CANCEL_ORDER|ASSIGN_ORDER|RELEASE|MAP --reason TEXT [--channel NAME --external-id ID] [--status STATUS]",
+		"ends it through the edge of its service: what we have stands, the order is cancelled, money gets its order, what was paid too little goes, or a carrier's word its meaning" },
 	{ "epoch", NULL, 0, ctl_epoch, "epoch",
 		"after PostgreSQL went back (restore, failover that lost something): starts a new epoch of every journal" },
 	{ "accept", NULL, 0, ctl_accept, "accept [--topic TOPIC]",
@@ -201,6 +201,9 @@ static bool take_option(struct ctl *ctl, int c)
 	case 'e':
 		ctl->external_id = optarg;
 		break;
+	case 's':
+		ctl->status = optarg;
+		break;
 	case 'k':
 		ctl->kind = optarg;
 		break;
@@ -235,6 +238,7 @@ static bool parse_options(struct ctl *ctl, int argc, char **argv)
 		{ "reason", required_argument, NULL, 'r' },
 		{ "channel", required_argument, NULL, 'c' },
 		{ "external-id", required_argument, NULL, 'e' },
+		{ "status", required_argument, NULL, 's' },
 		{ "kind", required_argument, NULL, 'k' },
 		{ "as-of", required_argument, NULL, 'o' },
 		{ "with", required_argument, NULL, 'w' },

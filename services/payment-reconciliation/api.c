@@ -188,7 +188,7 @@ static bool may_resolve(const char *kind, int resolution)
 static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	(void)rs;
-	return kw_svc_resolve(rq, may_resolve, err);
+	return kw_svc_resolve(rq, may_resolve, NULL, err);
 }
 
 static const struct kw_answer event_answers[] = {

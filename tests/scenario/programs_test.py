@@ -1,6 +1,6 @@
 """The real programs as partners and operators meet them: what each edge refuses, how, and that nothing of it is kept; one
-order from webhook to parcel under one trace id; a fee that is fixed at the sale; what is wrong inside a topic; figures,
-rights, karwanctl; no national id anywhere; Kafka away.
+order from webhook to parcel under one trace id; a fee that is fixed at the sale; what is wrong inside a topic; a
+courier's word that gets its meaning; figures, rights, karwanctl; no national id anywhere; Kafka away.
 Argument: the checkout. Needs what `./karwan servers env` prints."""
 
 import concurrent.futures
@@ -308,6 +308,51 @@ def a_letter_that_can_be_done_later(system, edges):
     told("dlq replay again", system.ctl("dlq", "replay", letter), 1, "")
 
 
+# ---- a courier's word that nobody has mapped ----
+
+def a_word_gets_its_meaning(system, edges):
+    """What was scanned with it is applied, a later scan has the meaning at once, another meaning is of what comes then."""
+    routing, payments, tracking, _ = edges
+    expect("an order", routing.send(order("WORDY")), 202)
+    expect("its money", payments.send(payment("WORDY")), 202)
+    ((parcel, courier),) = until("its delivery", lambda: system.psql(
+        "SELECT parcel_id, courier FROM dispatch.parcels WHERE external_id = 'WORDY' AND state = 'DELIVERED'"))
+
+    def scanned(event_id, wanted):
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        said = {"event_id": event_id, "reference": parcel, "status": "came_back", "scanned_at": now}
+        expect(event_id, tracking.send({"type": "tracking.updated", "timestamp": now, "data": said},
+                                       f"/v1/couriers/{courier}/tracking", system.secret(courier)), 202)
+        return until(f"{event_id} as {wanted}", lambda: system.psql(
+            "SELECT status FROM dispatch.scans WHERE event_id = '%s' AND status = '%s'" % (event_id, wanted)))
+
+    def resolve(*words):
+        return system.ctl("exceptions", "resolve", exception, *words, "--reason", "the courier says so")
+
+    scanned("wordy-1", "UNKNOWN")
+    ((exception,),) = system.psql("SELECT exception_id FROM dispatch.exceptions WHERE kind = 'UNKNOWN_STATUS' AND state = 'OPEN'")
+    told("MAP to nothing", resolve("MAP"), 1, '"#/status"')
+    told("MAP to UNKNOWN", resolve("MAP", "--status", "UNKNOWN"), 1, '"#/status"')
+    told("ASSIGN_ORDER", resolve("ASSIGN_ORDER"), 1, '"#/resolution"')
+    told("MAP", resolve("MAP", "--status", "RETURNED"), 0, exception)
+    until("the parcel is back", lambda: system.psql(
+        f"SELECT 1 FROM dispatch.parcels WHERE parcel_id = '{parcel}' AND state = 'RETURNED'"))
+    until("its event", lambda: [one for one in system.records("karwan.dispatch.events")
+                                if one["key"] == parcel and headers_of(one)["ce_type"] == "karwan.parcel.returned.v1"])
+    scanned("wordy-2", "RETURNED")
+    told("exceptions show", system.ctl("exceptions", "show", exception), 0, "MAP by operator: the courier says so")
+    told("KEEP of what has ended", resolve("KEEP"), 1, "is RESOLVED")
+    told("MAP again", resolve("MAP", "--status", "IN_TRANSIT"), 0, exception)
+    until("the word's next version", lambda: system.psql("SELECT 1 FROM dispatch.carrier_words WHERE version = 2"))
+    scanned("wordy-3", "IN_TRANSIT")
+    words = system.psql("SELECT courier, word, version, status, mapped_by, reason FROM dispatch.carrier_words ORDER BY version")
+    wanted = [[courier, "came_back", "1", "RETURNED", "operator", "the courier says so"],
+              [courier, "came_back", "2", "IN_TRANSIT", "operator", "the courier says so"]]
+    states = system.psql("SELECT status FROM dispatch.scans WHERE word = 'came_back' ORDER BY event_id")
+    if words != wanted or states != [["RETURNED"], ["RETURNED"], ["IN_TRANSIT"]]:
+        raise SystemExit(f"{words}, {states}")
+
+
 # ---- what an operator sees ----
 
 FIGURES = ("karwan_http_requests_total", "karwan_http_request_duration_seconds_bucket", "karwan_errors_total",
@@ -346,7 +391,7 @@ def figures(system, edges):
 
 LOGINS = {"karwan_listing": "listing", "karwan_routing": "routing", "karwan_payment": "payment", "karwan_dispatch": "dispatch"}
 HISTORY = {"journal", "batches", "transactions", "postings", "earnings", "stock_movements", "allocations", "decisions",
-           "order_messages", "refusals"}
+           "order_messages", "refusals", "carrier_words"}
 
 
 def rights(system):
@@ -533,6 +578,7 @@ def main():
         the_fee_is_that_of_the_sale(system, edges)
         poison(system)
         a_letter_that_can_be_done_later(system, edges)
+        a_word_gets_its_meaning(system, edges)
         figures(system, edges)
         rights(system)
         ctl(system)

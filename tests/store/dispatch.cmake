@@ -4,6 +4,8 @@ if(TARGET kw_dispatch)
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kt_support)
   kw_test(dispatch_tracking servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_tracking_test.c
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kt_support)
+  kw_test(dispatch_words servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_words_test.c
+    ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kt_support)
   kw_test(dispatch_booking servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_booking_test.c
     ${CMAKE_CURRENT_LIST_DIR}/dispatch_testing.c USES kw_dispatch kw_dispatch_sql kw_courier_simulator kt_support)
   kw_test(dispatch_races servers SOURCES ${CMAKE_CURRENT_LIST_DIR}/dispatch_races_test.c

@@ -121,7 +121,7 @@ int dt_begin(void **state)
 	kw_arena_reset(dt_arena);
 	dt_exec("TRUNCATE orders, parcels, scans, refusals, requests, exceptions, "
 		"cancelled_fulfilments, "
-		"intents, journal");
+		"intents, journal, carrier_words");
 	dt_exec("UPDATE head SET number = 0");
 	return 0;
 }
@@ -373,6 +373,33 @@ void dt_match(void)
 
 	if (rc != KW_NOTHING)
 		dt_must(rc, &err);
+}
+
+void dt_book_at(const char *order, int n, int64_t at)
+{
+	dt_exec(kw_arena_printf(dt_arena,
+		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE "
+		"entity = '%s' AND kind = 'book'",
+		dt_parcel(order, n).s));
+	dt_exec(kw_arena_printf(dt_arena,
+		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = "
+		"'/v1/parcels/x/label', booked_at = to_timestamp(%lld) "
+		"WHERE parcel_id = '%s'",
+		(long long)at, dt_parcel(order, n).s));
+}
+
+int dt_name(void)
+{
+	struct job_env env = { .flow = &dt_flow, .partners = &dt_partners };
+	struct kw_err err = { 0 };
+	enum kw_rc rc;
+	int rounds = 0;
+
+	while ((rc = name_round(&env, dt_pg, dt_arena, &err)) == KW_OK)
+		rounds++;
+	if (rc != KW_NOTHING)
+		dt_must(rc, &err);
+	return rounds;
 }
 
 static enum kw_rc run_mixed(struct kw_batch *b, void *arg, struct kw_err *err)

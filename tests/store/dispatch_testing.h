@@ -57,6 +57,11 @@ struct dt_scan {
 void dt_scan(const struct dt_scan *scans, size_t n);
 /* One round of the job that finds parcels for scans that came by their number. */
 void dt_match(void);
+/* The job that gives scans the status that their word means, until there is no more; how many
+ * rounds had work. */
+int dt_name(void);
+/* Booked under KA1, as the booking round would, at a second. */
+void dt_book_at(const char *order, int n, int64_t at);
 /* Routed and paid. */
 void dt_ready(const char *order, int n);
 

@@ -11,23 +11,9 @@
 #include "dispatch_testing.h"
 #include "svc/resolution.h"
 
-/* As the booking round would, at a second. */
-static void book_at(const char *order, int n, int64_t at)
-{
-	dt_exec(kw_arena_printf(dt_arena,
-		"UPDATE intents SET state = 'DONE', attempts = 1, detail = 'ACCEPTED KA1' WHERE "
-		"entity = '%s' AND kind = 'book'",
-		dt_parcel(order, n).s));
-	dt_exec(kw_arena_printf(dt_arena,
-		"UPDATE parcels SET state = 'LABELLED', tracking_number = 'KA1', label_url = "
-		"'/v1/parcels/x/label', booked_at = to_timestamp(%lld) "
-		"WHERE parcel_id = '%s'",
-		(long long)at, dt_parcel(order, n).s));
-}
-
 static void book(const char *order, int n)
 {
-	book_at(order, n, 1);
+	dt_book_at(order, n, 1);
 }
 
 static void scan(const char *order, const char *event_id, const char *status, int64_t at)
@@ -300,7 +286,7 @@ static void test_by_number(void **state)
 {
 	(void)state;
 	dt_ready("o1", 1);
-	book_at("o1", 1, 10 * DAY);
+	dt_book_at("o1", 1, 10 * DAY);
 	report("1", "InTransit_002", 11 * DAY, "leopards-courier", "KA1");
 	report("2", "AttemptFail", 12 * DAY, "Leopards-Courier", "ka 1");
 	report("2", "AttemptFail", 12 * DAY, "Leopards-Courier", "ka 1");
@@ -330,7 +316,7 @@ static void test_other_numbers(void **state)
 {
 	(void)state;
 	dt_ready("o1", 1);
-	book_at("o1", 1, 10 * DAY);
+	dt_book_at("o1", 1, 10 * DAY);
 	report("1", "Delivered", 9 * DAY - 1, "courier-a", "KA1");
 	report("2", "Delivered", 11 * DAY, "courier-b", "KA1");
 	report("3", "Delivered", 11 * DAY, "TCS", "KA1");
@@ -356,7 +342,7 @@ static void test_number_first(void **state)
 	report("2", "AttemptFail", 12 * DAY, "courier-a", "KA1");
 	dt_match();
 	assert_int_equal(unmatched(), 2);
-	book_at("o1", 1, 10 * DAY);
+	dt_book_at("o1", 1, 10 * DAY);
 	dt_match();
 	assert_int_equal(unmatched(), 0);
 	dt_match();
@@ -373,8 +359,8 @@ static void test_number_again(void **state)
 	(void)state;
 	dt_ready("o1", 1);
 	dt_ready("o2", 1);
-	book_at("o1", 1, 10 * DAY);
-	book_at("o2", 1, 400 * DAY);
+	dt_book_at("o1", 1, 10 * DAY);
+	dt_book_at("o2", 1, 400 * DAY);
 	report("1", "InTransit", 401 * DAY, "courier-a", "KA1");
 	report("2", "InTransit", 11 * DAY, "courier-a", "KA1");
 	report("3", "Delivered", 20 * DAY, "courier-a", "KA1");
@@ -396,7 +382,7 @@ static void test_mixed_batch(void **state)
 	(void)state;
 	dt_ready("o1", 1);
 	dt_ready("o2", 1);
-	book_at("o1", 1, 10 * DAY);
+	dt_book_at("o1", 1, 10 * DAY);
 	dt_scan(in, KW_LEN(in));
 	assert_string_equal(dt_parcel_text("state", "o1", 1), "DELIVERED");
 	assert_string_equal(dt_parcel_text("state", "o3", 1), "EXPECTED");

@@ -236,6 +236,19 @@ static void test_retry(void **state)
 	assert_int_equal(retry_delay_us(1000000), 60000000);
 }
 
+/* ---- exceptions ---- */
+
+static void test_ends(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < parcel_exception_kinds.n; kind++) {
+		assert_int_equal(exception_may(kind, true, false), kind != EXCEPTION_NO_COURIER);
+		assert_int_equal(
+			exception_may(kind, false, true), kind == EXCEPTION_UNKNOWN_STATUS);
+		assert_false(exception_may(kind, false, false));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_late_scans),
 		cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
