@@ -81,6 +81,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == 503:  # it reads its files yet
+                return None
             raise SystemExit(f"{query}: {error.read().decode()}") from None
         except OSError:
             return None
