@@ -30,6 +30,21 @@ byte from[CONSUMERS + 1], to[CONSUMERS + 1], batch[(CONSUMERS + 1) * BATCH];
 bool up[CONSUMERS + 1] = true, lost[CONSUMERS + 1], stopped[CONSUMERS + 1];
 bool gone;                           /* what was applied is not in the log any more */
 
+#ifdef NO_LOST_AFTER_POLL
+#define unbelieved(c) false
+#else
+#define unbelieved(c) lost[c]
+#endif
+#ifdef NO_ROW_LOCK
+#define row_free true
+#else
+#define row_free (row_lock == NOBODY)
+#endif
+#ifdef NO_HASH_IN_LANDED
+#define same_last true
+#else
+#define same_last (row_last == message(me, to[me] - from[me] - 1))
+#endif
 #define message(c, k) batch[(c) * BATCH + (k)]
 
 /* What COMMIT makes visible. */
@@ -98,11 +113,7 @@ end:	do
 	:: atomic { at == LOADED && lost[me] -> at = FREE; next = 0 }
 
 	/* poll */
-	:: atomic { at == LOADED && up[me] && next < log_len
-#ifndef NO_LOST_AFTER_POLL
-			&& !lost[me]
-#endif
-			-> from[me] = next; to[me] = next;
+	:: atomic { at == LOADED && up[me] && next < log_len && !unbelieved(me) -> from[me] = next; to[me] = next;
 		do
 		:: to[me] < log_len && to[me] - from[me] < BATCH -> message(me, to[me] - from[me]) = log_id[to[me]]; to[me]++
 		:: to[me] > from[me] -> break
@@ -110,11 +121,7 @@ end:	do
 		at = FETCHED }
 
 	/* begin */
-	:: atomic { at == FETCHED
-#ifndef NO_ROW_LOCK
-			&& row_lock == NOBODY
-#endif
-			->
+	:: atomic { at == FETCHED && row_free ->
 		if
 #if !defined(NO_EXPECTED) && !defined(NO_SERVER_RAISE)
 		:: row_next != from[me] -> at = FREE; next = 0; true; d_step { forget(me) }
@@ -143,7 +150,7 @@ end:	do
 	/* landed */
 	:: atomic { at == UNKNOWN && row_lock == NOBODY && !committing[me] ->
 		if
-		:: row_next == to[me] -> next = to[me]; at = LOADED; true; d_step { forget(me) }
+		:: row_next == to[me] && same_last -> next = to[me]; at = LOADED; true; d_step { forget(me) }
 		:: else -> at = FETCHED
 		fi }
 

@@ -40,6 +40,9 @@
 #ifndef CUTS
 #define CUTS 0   /* the broker dies and comes back without any part of its tail */
 #endif
+#ifndef CUT_FROM
+#define CUT_FROM 0 /* more: the whole log, once so many events are remembered */
+#endif
 #ifndef INSTS
 #define INSTS 4  /* producer instances of which something may still come: asserted to be enough */
 #endif
@@ -301,12 +304,8 @@ inline read_one()
 	:: n <= place -> position++
 #endif
 #ifndef NO_GAP_RULE
-#ifndef NO_REWIND
 	:: n > place + 1 && !rewound -> position = 0; rewound = true
 	:: n > place + 1 && rewound -> position++
-#else
-	:: n > place + 1 -> position++
-#endif
 #endif
 	:: else -> assert(n == place + 1); /* each event once, in order */
 		position++; rewound = false; place = n
@@ -321,14 +320,14 @@ proctype broker_and_reader()
 	byte c, k, n, w;
 
 end:	do
-	:: atomic { cuts > 0 ->
+	:: atomic { cuts > 0 && row_number >= CUT_FROM ->
 		cuts--;
 		do
 		:: position < log_len -> read_one()
 		:: break
 		od;
 		do
-		:: c < log_len -> c++
+		:: c < log_len && CUT_FROM == 0 -> c++
 		:: break
 		od;
 		true;
