@@ -7,7 +7,18 @@
  * call            book(), make_chunks() of jobs.c, with an Idempotency-Key that is a function of the row (adapters/)
  * finish          record_bookings(), judge_bookings(), book_accepted() of outcomes.c; kw_lease_finish() of lease.c, one transaction
  * cancel          desk_cancel(), drop_bookings() of desk.c; call off: cancel_round() of jobs.c, the same again is harmless
- * courier         it knows a key for as long as a call with it may be under way, and a booking for ever
+ * courier         it knows a key for longer than a call may be under way or a lease lasts, and a booking for ever
+ *
+ * scope all: two leases that expire, one SIGKILL, two lost replies or calls, one call that does not go out, one cancellation
+ *
+ * without NO_COMMIT_BEFORE_CALL (all): the lease is committed before the call
+ * without NO_TOKEN (all): an outcome counts only under its lease's token
+ * without NO_INQUIRY (all): what was perhaps asked is inquired before it is asked again
+ * without NO_CARRIER_KEY (all): the courier knows a repeated call by its key
+ * without NO_STAY_UNKNOWN (all): what was perhaps asked once stays to be inquired, also when a repeat surely did not go out
+ * without NO_CALL_OFF (all): what is accepted for a cancelled parcel is called off
+ * without NO_LEASE_CLOCK (all): nobody calls by a lease that is over
+ * without NO_GRACE (all): what is cancelled is inquired only when no former call can land any more
  */
 #define WORKERS 2
 #define NOBODY 0
@@ -25,6 +36,7 @@ mtype intent = PENDING, parcel = READY;
 bool leased, call_off, tried;            /* tried: attempts > 0 */
 byte token;                              /* the worker of the last lease; NOBODY: that one is over, whoever it was */
 byte under_way;                          /* calls that nobody waits for any more and that may still land */
+mtype at[WORKERS + 1] = IDLE;
 /* the courier's */
 byte bookings;
 bool booked_ever, key;
@@ -32,8 +44,8 @@ bool booked_ever, key;
 #ifdef NO_GRACE
 #define too_early false
 #else
-/* a booking that is not wanted is given up when no call of a former lease can land any more */
-#define too_early (answer == NOT_ASKED && parcel == CANCELLED && under_way > 0)
+/* what is not wanted any more is inquired when no call of a former lease can land any more */
+#define too_early (!wanted && under_way > 0)
 #endif
 
 inline land()
@@ -51,49 +63,45 @@ inline land()
 
 proctype worker(byte me)
 {
-	mtype at = IDLE, answer = NOT_ASKED;
+	mtype answer = NOT_ASKED;
 	bool inquire, asked, wanted;
 
 end:	do
 	/* take: it is due, or its lease has expired */
-#ifdef NO_LEASE
-	:: atomic { at == IDLE && intent == PENDING ->
-#else
-	:: atomic { at == IDLE && intent == PENDING && token == NOBODY ->
-#endif
-		token = me; tried = true; inquire = leased; leased = true; at = TAKEN;
+	:: atomic { at[me] == IDLE && intent == PENDING && token == NOBODY ->
+		token = me; tried = true; inquire = leased; leased = true; at[me] = TAKEN;
 		wanted = (parcel == READY); asked = inquire; answer = NOT_ASKED }
 
 	/* inquire */
-	:: atomic { at == TAKEN && !inquire -> at = ABSENT }
+	:: atomic { at[me] == TAKEN && !inquire -> at[me] = ABSENT }
 #ifdef NO_INQUIRY
-	:: atomic { at == TAKEN && inquire -> at = ABSENT; asked = false }
+	:: atomic { at[me] == TAKEN && inquire -> at[me] = ABSENT; asked = false }
 #else
-	:: atomic { at == TAKEN && inquire ->
+	:: atomic { at[me] == TAKEN && inquire && !too_early ->
 		if
-		:: bookings > 0 -> answer = ACCEPTED; at = ANSWERED
-		:: bookings == 0 -> asked = false; at = ABSENT
-		:: losses > 0 -> losses--; answer = UNKNOWN; at = ANSWERED
+		:: bookings > 0 -> answer = ACCEPTED; at[me] = ANSWERED
+		:: bookings == 0 -> asked = false; at[me] = ABSENT
+		:: losses > 0 -> losses--; answer = UNKNOWN; at[me] = ANSWERED
 		fi }
 #endif
 
 	/* call */
-	:: atomic { at == ABSENT && !wanted -> at = ANSWERED }
+	:: atomic { at[me] == ABSENT && !wanted -> at[me] = ANSWERED }
 #ifdef NO_LEASE_CLOCK
-	:: atomic { at == ABSENT && wanted -> asked = true;
+	:: atomic { at[me] == ABSENT && wanted -> asked = true;
 #else
-	:: atomic { at == ABSENT && wanted && token != me -> at = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
-	:: atomic { at == ABSENT && wanted && token == me -> asked = true;
+	:: atomic { at[me] == ABSENT && wanted && token != me -> at[me] = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
+	:: atomic { at[me] == ABSENT && wanted && token == me -> asked = true;
 #endif
 		if
 		:: land(); answer = ACCEPTED
 		:: losses > 0 -> losses--; answer = UNKNOWN; under_way++
 		:: failures > 0 -> failures--; answer = NOT_ASKED
 		fi;
-		at = ANSWERED }
+		at[me] = ANSWERED }
 
 	/* finish */
-	:: atomic { at == ANSWERED && !too_early ->
+	:: atomic { at[me] == ANSWERED ->
 		if
 #ifndef NO_TOKEN
 		:: token != me || intent != PENDING -> skip
@@ -121,15 +129,18 @@ end:	do
 #endif
 			fi
 		fi;
-		at = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
+		at[me] = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
 
 	/* SIGKILL */
-	:: atomic { kills > 0 && at != IDLE -> kills--;
+	:: atomic { kills > 0 && at[me] != IDLE -> kills--;
 		if
-		:: token == me -> token = NOBODY /* once it has expired */
+		:: token == me -> token = NOBODY; /* once it has expired */
+#ifdef NO_COMMIT_BEFORE_CALL
+			leased = inquire
+#endif
 		:: else
 		fi;
-		at = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
+		at[me] = IDLE; answer = NOT_ASKED; inquire = false; asked = false; wanted = false }
 	od
 }
 
@@ -142,7 +153,7 @@ end:	do
 	:: atomic { under_way > 0 -> under_way--; land() }
 	:: atomic { under_way > 0 -> under_way-- }
 	/* the courier forgets keys */
-	:: atomic { key && under_way == 0 -> key = false }
+	:: atomic { key && under_way == 0 && at[1] != ABSENT && at[2] != ABSENT -> key = false }
 	/* an operator cancels */
 	:: atomic { cancels && parcel != CANCELLED -> cancels = false;
 		if

@@ -10,6 +10,16 @@
  * walk, send      kw_publisher_walk(), check_seen(), is_void() of common/flow/walk.c; send_journal() of common/flow/publisher.c
  * inside          kw_place_judge() of common/flow/assign.c: it cannot undo, so it is told before it begins
  * partner         README, the rule of places; infra/simulators/partner.py: it undoes what a barrier makes void
+ *
+ * scope all: four commits; two restores, the second one from a copy that was made after the first epoch
+ *
+ * without NO_IDENTITY (all): nothing is committed or sent between restore and epoch
+ * without NO_BARRIER (all): the first row of an epoch is its barrier
+ * without NO_LEARN (all): readers inside know of the epoch before they read on
+ * without NO_ONE_COPY (all): journals and the tables of their readers come from one copy
+ * without NO_VOID_IN_WALK (all): the walk passes over what is void
+ * without NO_EPOCH_ORDER (all): a reader takes nothing of an epoch before its place's
+ * without NO_FRESH_EPOCH (all): no epoch's number is given twice: never again a copy that does not know of the last epoch
  */
 #define EPOCHS 3
 #define ROWS 6       /* numbers 1..5 */

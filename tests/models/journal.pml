@@ -8,6 +8,14 @@
  * COMMIT        commit() of common/pg/tx.c; in PostgreSQL: the record is flushed, the rows are seen, the locks are given back
  * roll back     roll_back() of common/pg/tx.c
  * read          READ_JOURNAL of common/flow/publisher.c: one statement, one snapshot
+ *
+ * scope all: three transactions over two partitions and a row of stock; PostgreSQL dies once
+ *
+ * without NO_HEAD_LOCK (all): numbers come from a locked head row, not from a sequence
+ * without NO_SYNC_COMMIT (all): nothing is visible before it is flushed
+ * without NO_LOCK_TO_THE_END (all): a head row stays locked until the commit is visible
+ * without NO_LOCK_ORDER (all): head rows are locked in order of partition
+ * without NO_HEAD_LAST (all): head rows are locked after all others
  */
 #define TXS 3
 #define PARTS 2

@@ -9,6 +9,16 @@
  * begin         batch_tx() of common/flow/batch.c: move_offsets() of common/flow/sql/000_flow.sql, which raises KW001
  * COMMIT        commit() of common/pg/tx.c; the backend ends what it was told, also when nobody hears the reply
  * landed        batch_landed(): FOR UPDATE waits for that backend
+ *
+ * scope all: four messages; one SIGKILL, two lost replies, one lost tail
+ *
+ * without NO_EXPECTED (all): the row moves only from the value that the batch expects
+ * without NO_SERVER_RAISE (all): a row that did not move is an error in the server, so nothing behind it is committed
+ * without NO_ROW_IN_TX (all): the row moves in the transaction of what it stands for
+ * without NO_ROW_LOCK (all): a second transaction waits for the first, and then looks at the row
+ * without NO_HASH (all): what is read goes on only behind the message that was read last
+ * without NO_LOST_AFTER_POLL (all): what came is believed only if no connection was lost before it came
+ * without NO_HASH_IN_LANDED (all): a lost COMMIT has landed only where the row remembers this batch's last message
  */
 #ifndef CUTS
 #define CUTS 1

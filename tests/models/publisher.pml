@@ -9,15 +9,28 @@
  *                      kw_publisher_walk(), walk_from(), first_is(), take() of common/flow/walk.c
  * request              send_journal() and librdkafka's queue, which an instance empties by itself, also when nobody leads by it
  * poll                 kw_producer_poll(), delivered()
- * save                 kw_publisher_save(), save_published() of common/flow/sql/000_flow.sql
+ * save                 kw_publisher_save(), save_published() of common/flow/sql/002_published.sql
  * instance             common/bus/instance.c and librdkafka: idempotent, one request in flight, endless retries, and Kafka's
  *                      answer to it: its producer state comes from the log, so one of whom nothing is left begins anywhere
  * reader               place_part(), kw_place_judge(), judge(), mismatch(), kw_gap_rewind() of common/flow: the offset is a
  *                      hint, the place decides
  *
- * scope one:  -DKILLS=1 -DBREAKS=2 -DFAILS=1
- * scope two:  -DPUBS=2 -DTAKES=2 -DBREAKS=1
- * scope tail: -DPUBS=2 -DTAKES=1 -DBREAKS=1 -DCUTS=1
+ * scope one -DKILLS=1 -DBREAKS=2 -DFAILS=1 -DINSTS=6: one publisher, killed once; two lost connections; a record that fails
+ * scope two -DPUBS=2 -DTAKES=1 -DBREAKS=1: two publishers, the first of which is paused and wakes up; a lost connection
+ * scope tail -DPUBS=2 -DTAKES=1 -DCUTS=1 -DN=2: the same, and a broker that loses any part of its tail
+ * scope lost (long) -DPUBS=2 -DTAKES=1 -DCUTS=1 -DCUT_FROM=2: the same with three events, of a log that is lost whole
+ *
+ * without NO_ACKED_ONLY (one): only what was acknowledged is remembered
+ * without NO_REPEAT_RULE (one): a reader drops what is not behind its place
+ * without NO_ACK_ORDER (one): a report that is not the next one's, or not of a higher offset, is not believed
+ * without NO_TOKEN (two): the row is written under the lease's token
+ * without NO_WALK_WHEN_LOST (tail): a lost connection is followed by a walk
+ * without NO_LOST_BEFORE_SAVE (tail): before what was reported is saved it is asked whether a connection was lost meanwhile
+ * without NO_LOG_IN_WALK (tail): the walk looks at the log, not only at the row
+ * without NO_REMEMBERED_RECORD (tail): the remembered offset is a guide only where the remembered record is
+ * without NO_APPEND_TIME (lost): it is that record by number and append time: others can have come to the same offset
+ * without NO_GAP_RULE (tail): a reader takes nothing behind a gap
+ * without NO_READER_CHECK (tail): a reader whose last record is not in the log any more reads from the start
  */
 #ifndef N
 #define N 3      /* events */
@@ -206,13 +219,10 @@ end:	do
 	/* poll */
 	:: atomic { leads && !walk && nempty(reports[me]) -> reports[me]?n,at,when;
 		if
-#ifndef NO_WALK_AFTER_FAILURE
-		:: n == 0 -> walk = true
+#ifdef NO_ACK_ORDER
+		:: n == 0 -> skip
 #else
-		:: n == 0
-#endif
-#ifndef NO_ACK_ORDER
-		:: n > 0 && (n != acked + 1 || at <= acked_at) -> walk = true
+		:: n != acked + 1 || at <= acked_at -> walk = true
 #endif
 		:: else -> acked = n; acked_at = at; acked_era = when
 		fi;
