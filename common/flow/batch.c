@@ -14,7 +14,8 @@ static const struct kw_stmt stmts[] = {
 	[MOVE_OFFSETS] = { "SELECT move_offsets($1::text, $2::text[], $3::int[], $4::bigint[], "
 			   "$5::bigint[], $6::bigint[], "
 			   "$7::timestamptz[], $8::int[], $9::bigint[])" },
-	[FIND_OFFSET] = { "SELECT next_offset, place_number FROM offsets "
+	[FIND_OFFSET] = { "SELECT next_offset, place_number, coalesce(last_hash, 0), last_time "
+			  "FROM offsets "
 			  "WHERE grp = $1::text AND topic = $2::text AND partition = $3::int FOR "
 			  "UPDATE" },
 	[INSERT_BATCH] = { "INSERT INTO batches (now, messages, events, ranges) "
@@ -200,12 +201,15 @@ static enum kw_rc batch_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 }
 
 struct offset_now {
-	int64_t next, number;
+	int64_t next, number, hash;
+	kw_time time;
 };
 
 static const struct kw_col offset_now_cols[] = {
 	KW_COL_I64(struct offset_now, next),
 	KW_COL_I64(struct offset_now, number),
+	KW_COL_I64(struct offset_now, hash),
+	KW_COL_TIME(struct offset_now, time),
 	KW_COL_END,
 };
 
@@ -234,7 +238,9 @@ static enum kw_rc batch_landed(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	kw_args_int(&args, move->partition);
 	KW_TRY(kw_pg_fetch_one(
 		pg, &stmts[FIND_OFFSET], &args, offset_now_cols, sizeof(row), &row, err));
-	if (row.next == move->next && row.number == move->number)
+	/* another batch may have come as far, over what the log was before it lost its tail */
+	if (row.next == move->next && row.number == move->number && row.hash == move->hash &&
+		row.time == move->time)
 		return KW_OK;
 	return KW_NOTHING;
 }

@@ -293,6 +293,15 @@ static enum kw_rc send_journal(struct kw_publisher *p, struct kw_err *err)
 	return n > 0 ? KW_OK : KW_NOTHING;
 }
 
+/* Asked after reports were taken, before they are remembered: those of a connection that came after
+ * a lost one may speak of a log that has lost its tail. The walk says. */
+static bool believed(struct kw_publisher *p)
+{
+	if (kw_producer_take_lost(p->producer))
+		p->walk_needed = true;
+	return !p->walk_needed;
+}
+
 static enum kw_rc keep_house(struct kw_publisher *p, struct kw_err *err)
 {
 	int64_t now = kw_monotonic_us();
@@ -302,7 +311,8 @@ static enum kw_rc keep_house(struct kw_publisher *p, struct kw_err *err)
 
 	if (now - p->saved_us >= SAVE_US) {
 		p->saved_us = now;
-		KW_TRY(kw_publisher_save(p, err));
+		if (believed(p))
+			KW_TRY(kw_publisher_save(p, err));
 	}
 	if (now - p->counted_us >= KW_US_PER_S) {
 		p->counted_us = now;
@@ -420,7 +430,8 @@ enum kw_rc kw_publisher_run(struct kw_publisher *p, bool once, struct kw_err *er
 	kw_arena_reset(p->arena);
 	struct kw_args args = kw_args_of(p->arena);
 	struct kw_err ignored;
-	(void)kw_publisher_save(p, &ignored);
+	if (believed(p))
+		(void)kw_publisher_save(p, &ignored);
 	kw_args_i64(&args, p->token);
 	(void)kw_pg_exec(p->pg, &stmts[GIVE_LEASE], &args, NULL, &ignored);
 	step_down(p);

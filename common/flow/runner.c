@@ -153,6 +153,9 @@ static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw
 	if (rc == KW_NOTHING) {
 		*ret_done = once && drained(r);
 		rc = KW_OK;
+	} else if (rc == KW_OK && r->n_parts > 0 && kw_consumer_take_lost(r->consumer)) {
+		/* what came may be of a log that lost its tail meanwhile: verified first */
+		r->pending = true;
 	} else if (rc == KW_OK && !r->pending) {
 		int64_t began_us = kw_monotonic_us();
 		rc = kw_batch_process(r, ms, n, err);

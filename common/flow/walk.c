@@ -9,6 +9,7 @@
 #include "core/log.h"
 
 #define CHECK_MAX 1000
+#define NOT_SAVED (-1) /* the number is, at an offset that it has no more */
 
 enum { FIND_PUBLISHED, FIND_EPOCHS, FIND_JOURNAL };
 
@@ -223,7 +224,9 @@ enum kw_rc kw_publisher_walk(struct kw_publisher *p, struct kw_err *err)
 				KW_LI("remembered", w.row->number), KW_LI("found", w.number));
 		p->parts[i].sent = p->parts[i].acked = w.number;
 		p->parts[i].acked_offset = w.offset;
-		p->parts[i].saved = w.row->number;
+		p->parts[i].saved = w.number == w.row->number && w.offset != w.row->offset
+					    ? NOT_SAVED
+					    : w.row->number;
 	}
 	kw_reader_close(w.reader);
 	return rc;
