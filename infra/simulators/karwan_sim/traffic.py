@@ -141,6 +141,7 @@ class Attempt:
     message: Message
     sent_at: float  # seconds since 1970, before the request left
     status: int  # 0: no answer
+    says_when: bool = False  # with Retry-After
 
 
 Sign = Callable[[Message, int], tuple[dict[str, str], bytes]]  # message, Unix time: headers, bytes
@@ -205,7 +206,7 @@ class Traffic:
         headers, body = self.sign(message, int(now))
         answer = self.client.request("POST", self.url_of(message),
                                      {"Content-Type": "application/json", **headers}, body)
-        self._keep(Attempt(message, now, answer.status))
+        self._keep(Attempt(message, now, answer.status, "Retry-After" in answer.headers))
         if answer.status not in (0, 429) and answer.status < 500:
             return
         if tries == ATTEMPTS_MAX:
