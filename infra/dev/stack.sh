@@ -32,9 +32,9 @@ make_stack_secrets() {
 	local name
 	RUN=$STATE
 	make_passwords
-	while IFS=: read -r _ _ _ name _; do
+	for name in "${ROLES[@]}"; do
 		make_secret "pgpass-${name#karwan_}" grep ":$name:" "$STATE/secrets/pgpass"
-	done <"$STATE/secrets/pgpass"
+	done
 	make_secret postgres-superuser secret 24
 	make_secret grafana-admin secret 12
 	make_secret national-id-key secret 32
@@ -50,13 +50,15 @@ make_partner_secrets() {
 
 # secrets [demo]: makes what is not there yet; what is there stays. demo: the simulators' partners too.
 secrets() {
-	local demo=''
+	local name demo=''
 	case "$*" in
 	'') ;;
 	demo) demo=1 ;;
 	*) die "usage: ./karwan secrets [demo]" ;;
 	esac
-	command -v jq >/dev/null && command -v openssl >/dev/null || die "jq and openssl are missing: ./karwan install"
+	for name in jq openssl; do
+		command -v "$name" >/dev/null || die "$name is missing: ./karwan install"
+	done
 	[ "$EUID" -eq 0 ] || command -v sudo >/dev/null || die "secrets are given to the containers' users: run it as root"
 	mkdir -p "$STATE/secrets" "$STATE/partners/secrets"
 	[ ! -d "$LOCAL" ] || chmod a+x "$LOCAL"

@@ -48,7 +48,7 @@ def limits(stack):
         thread.start()
     for path, size, wanted in (("/v1/channels/dibs/orders", MIB + 1, 413), ("/v1/imports", MIB + 1, 401), ("/v1/imports", 16 * MIB + 1, 413)):
         answer = []
-        raw(stack, head.replace(b"/v1/channels/dibs/orders", path.encode()) % size + (b"x" * 70000 if wanted == 401 else b""), answer)
+        raw(stack, head.replace(b"/v1/channels/dibs/orders", path.encode()) % size + (b"x" * size if wanted == 401 else b""), answer)
         need(f" {wanted} " in answer[0].split("\r\n")[0], f"{size} bytes to {path}: {answer[0][:200]}")
     for thread in waiting:
         thread.join()

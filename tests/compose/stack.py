@@ -64,7 +64,7 @@ class Stack:
         self.compose_program = self.v2
         self.rate = 3000
         self.env = {**os.environ, "STATE": str(self.state), "GATEWAY_PORT": str(self.port), "GRAFANA_PORT": str(self.grafana),
-                    "GATEWAY_RATE": str(self.rate), "ACCESS_LOG": "true", "TAG": "test", "COMPOSE_PROJECT_NAME": PROJECT}
+                    "GATEWAY_RATE": str(self.rate), "ACCESS_LOG": "true", "OUT": str(self.out), "TAG": "test", "COMPOSE_PROJECT_NAME": PROJECT}
 
     @staticmethod
     def _version_1():
@@ -159,8 +159,8 @@ class Stack:
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode(errors="replace")
 
-    def load(self, orders, rate):
-        return Load(self, orders, rate)
+    def load(self):
+        return Load(self)
 
     def check(self):
         """karwanctl's verdict on all that was ever sent, once everything has arrived."""
@@ -178,17 +178,18 @@ class Stack:
 
 
 class Load:
-    """Signed orders and their money through the gateway, from inside of its networks, while the test does something else."""
+    """Signed orders and their money through the gateway, from inside of its networks, until the test has done something else."""
 
-    n = 0
+    n, orders, rate = 0, 9000, 30  # so many are planned: minutes of it
 
-    def __init__(self, stack, orders, rate):
+    def __init__(self, stack):
         Load.n += 1
-        self.orders = orders
+        self.name = f"{PROJECT}-load-{Load.n}"
         # pylint: disable=consider-using-with
         self.process = subprocess.Popen(
-            [stack.compose_program, *stack.files, "--profile", "demo", "run", "--rm", "-T", "--no-deps", "-v", f"{stack.out}:/out", "traffic",
-             "./traffic", "--orders", str(orders), "--rate", str(rate), "--duplicate", "0.05", "--attempts", f"/out/{Load.n}.ndjson"],
+            [stack.compose_program, *stack.files, "--profile", "demo", "run", "--rm", "-T", "--no-deps", "--name", self.name,
+             "traffic", "./traffic", "--orders", str(self.orders), "--rate", str(self.rate), "--stock", "9000",
+             "--duplicate", "0.05", "--attempts", f"/out/{Load.n}.ndjson"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=stack.env, cwd=stack.root)
         self.log = stack.out / f"{Load.n}.ndjson"
         wait_for("the load", lambda: self.sent() > 20 or self.process.poll() is not None)
@@ -200,11 +201,13 @@ class Load:
         return self.process.poll() is None
 
     def end(self):
-        """Waits until all was answered; nothing but what an edge says, and 503 with Retry-After."""
+        """Waits until all that was sent was answered; nothing but what an edge says, and 503 with Retry-After."""
+        need(self.runs(), "the load ended before it was told to")
+        run("docker", "kill", "--signal", "TERM", self.name)
         out, errors = self.process.communicate(timeout=240)
         need(self.process.returncode == 0, f"the load ended with {self.process.returncode}: {out}{errors}")
         told = json.loads(out.strip().splitlines()[-1])
-        need(told["accepted"] == self.orders, f"{told['accepted']} of {self.orders} orders were accepted: {told}")
+        need(told["accepted"] == told["orders"] > 50, f"not all orders were accepted: {told}")
         strange = {status: n for status, n in told["answers"].items() if status not in ("200", "202", "503")}
         need(not strange, f"the load was answered {strange}")
         need(told["without_retry_after"] == 0, f"{told['without_retry_after']} answers of 503 without Retry-After")

@@ -187,6 +187,13 @@ class Traffic:
         if self._broken:
             raise self._broken
 
+    def stop(self) -> None:
+        """Nothing new is sent; what was sent gets its answer. Also from a signal's handler."""
+        with self._lock:
+            self._due = [due for due in self._due if due[2] > 1]
+            heapq.heapify(self._due)
+            self._lock.notify()
+
     def _put(self, at: float, tries: int, message: Message) -> None:
         with self._lock:
             heapq.heappush(self._due, (at, next(self._order), tries, message))
