@@ -3,6 +3,7 @@ started, scaled 1-4-2 under load, restarted, refused, drained, and clean in the 
 Arguments: the checkout, a folder to work in, the steps (none: all). Started by tests/compose/run."""
 
 import pathlib
+import signal
 import sys
 import time
 
@@ -23,6 +24,7 @@ STEPS = (gateway.paths, gateway.limits, scaling.one_four_two, scaling.restarts, 
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started goes
     stack = Stack(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve())
     wanted = sys.argv[3:]
     done, began = [], time.monotonic()

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import tempfile
 
 from stack import SERVICES, need, run
@@ -17,7 +16,7 @@ def hardened_faults(program, path):
     checked copies, and a stack that is no code."""
     told = run("readelf", "-W", "-h", "-l", "-d", "--dyn-syms", path).stdout
     wanted = {
-        "PIE": r"Type: +DYN .*" , "RELRO": r"GNU_RELRO", "NOW": r"FLAGS_1.*\bNOW\b", "PIE flag": r"FLAGS_1.*\bPIE\b",
+        "PIE": r"Type: +DYN ", "RELRO": r"GNU_RELRO", "NOW": r"FLAGS_1.*\bNOW\b", "PIE flag": r"FLAGS_1.*\bPIE\b",
         "stack protector": r"__stack_chk_fail", "fortify": r"__\w+_chk\b(?<!__stack_chk)",
     }
     for what, pattern in wanted.items():
@@ -60,6 +59,3 @@ def what_is_inside(program, image):
         listed = {part["name"] for part in sbom["components"]}
         need(sbom["bomFormat"] == "CycloneDX" and listed == there, f"{image}: its SBOM lacks {sorted(there ^ listed)}")
         need({"librdkafka1", "libpq5"} <= listed and not listed & {"gcc", "python3", "curl", "librdkafka-dev"}, f"{image} has {sorted(listed)}")
-    shell = subprocess.run(["docker", "run", "--rm", "--entrypoint", "find", image, "/", "-xdev", "-type", "f", "-perm", "/6000"],
-                           check=False, capture_output=True, text=True)
-    need(shell.returncode in (0, 1), f"{image}: {shell.stderr}")
