@@ -88,6 +88,7 @@ struct kw_request_impl {
 	bool answered_inside; /* by its handler; that thread only */
 	struct kw_response rs;
 	const char *problem; /* reason for the log */
+	const char *client;  /* the address that a gateway says it is asked from; "" */
 	int64_t started_us;
 	struct kw_request_impl *next; /* in the pool, or in the answered ones */
 };

@@ -7,6 +7,7 @@
  * connection, and a sender that still writes would see a reset instead of the answer. */
 #include "http/impl.h"
 
+#include <netinet/in.h>
 #include <string.h>
 #include <strings.h>
 
@@ -127,12 +128,24 @@ static enum MHD_Result refuse_now(struct kw_request_impl *im)
 	return kw_send_answer(im);
 }
 
+/* An address and nothing else: what a gateway sets, not what a client may write there. */
+static const char *client_of(struct kw_request_impl *im)
+{
+	const char *text =
+		MHD_lookup_connection_value(im->connection, MHD_HEADER_KIND, "X-Forwarded-For");
+	size_t n = text ? strspn(text, "0123456789abcdefABCDEF.:") : 0;
+
+	return n > 0 && n < INET6_ADDRSTRLEN && !text[n] ? kw_arena_str(im->arena, text) : "";
+}
+
 static enum MHD_Result on_head(struct kw_request_impl *im, const char *method, const char *version)
 {
 	im->method = method;
 	im->stage = KW_AT_BODY;
 	im->rq.trace = kw_trace_from(
 		MHD_lookup_connection_value(im->connection, MHD_HEADER_KIND, "traceparent"));
+	if (im->server->config.access_log)
+		im->client = client_of(im);
 	kw_check_head(im, version);
 	if (im->refusal.status && (im->refusal.close || im->length > KW_DISCARD_MAX ||
 					  (im->expects && im->has_body))) {
@@ -378,6 +391,7 @@ static void note(struct kw_request_impl *im, int status)
 		KW_LS("route", im->match.route ? im->match.route->path : ""),
 		KW_LI("status", status), KW_LI("duration_us", us),
 		KW_LI("body", (int64_t)im->body.n), KW_LS("reason", im->problem),
+		KW_LS("client", im->client ? im->client : ""),
 		KW_LS("trace_id", kw_trace_id_of(im)));
 }
 

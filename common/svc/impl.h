@@ -1,7 +1,7 @@
 /* The running service, and what the files of svc share: svc.c (start, signals, leave), settings.c
  * (configuration and partners), describe.c, edge.c (requests), stream.c (requests
  * of many messages), read.c (the pool for API reads), work.c
- * (consumer, publisher, jobs, watch), health.c (admin server). Private to svc. */
+ * (consumer, publisher, jobs, watch), health.c (admin server), ask.c (asks it). Private to svc. */
 #ifndef KW_SVC_IMPL_H
 #define KW_SVC_IMPL_H
 
@@ -15,6 +15,7 @@
 #include "svc/svc.h"
 
 #define KW_CONSUMERS_MAX 16
+#define EXIT_CONFIG 78 /* another start would not mend it */
 
 /* Settings that every service has. */
 struct kw_common {
@@ -150,5 +151,11 @@ void kw_health_append(const char *outcome);
 /* on_event and on_published of the flow. */
 void kw_health_event(void *ctx, const char *type);
 void kw_health_published(void *ctx, int64_t delay_us);
+
+/* ---- ask.c ---- */
+
+/* The status to exit with; what /readyz says of the service that this environment configures goes
+ * to out. */
+int kw_ask_ready(const struct kw_service *service, FILE *out, FILE *errors);
 
 #endif

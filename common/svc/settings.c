@@ -239,9 +239,12 @@ void kw_settings_help(const struct kw_service *service, FILE *out)
 {
 	struct tables t = tables_of(service, NULL, NULL);
 
-	fprintf(out, "usage: %s [--once | --describe | --help | --version]\n\n", service->name);
+	fprintf(out, "usage: %s [--once | --describe | --healthcheck | --help | --version]\n\n",
+		service->name);
 	fprintf(out, "  --once     does what there is to do without serving the API, then exits\n"
-		     "  --describe prints its routes, bodies, topics and metrics as JSON\n\n");
+		     "  --describe prints its routes, bodies, topics and metrics as JSON\n");
+	fprintf(out, "  --healthcheck\n"
+		     "             exits with 0 if the service of this environment is ready\n\n");
 	fprintf(out, "Settings, from the environment (database role: %s):\n\n",
 		service->database_user ? service->database_user : "any");
 	kw_config_help(t.tables, out);

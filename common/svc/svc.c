@@ -14,7 +14,6 @@
 #include "json/json.h"
 
 #define EXIT_USAGE 64
-#define EXIT_CONFIG 78
 #define LEAVE_S 8 /* what is not finished then is as if we were killed: safe */
 
 static int run(struct kw_svc *svc);
@@ -29,6 +28,7 @@ static int read_options(const struct kw_service *service, int argc, char **argv,
 		{ "version", no_argument, NULL, 'v' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "describe", no_argument, NULL, 'd' },
+		{ "healthcheck", no_argument, NULL, 'c' },
 		{ 0 },
 	};
 	int option;
@@ -44,6 +44,8 @@ static int read_options(const struct kw_service *service, int argc, char **argv,
 		case 'd':
 			kw_describe(service, stdout);
 			return 0;
+		case 'c':
+			return kw_ask_ready(service, stdout, stderr);
 		case 'o':
 			*ret_once = true;
 			break;

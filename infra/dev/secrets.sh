@@ -14,7 +14,8 @@ webhook_secret() { echo "whsec_$(openssl rand -base64 32)"; }
 # Stripe's look the same and are used as they stand.
 stripe_secret() { echo "whsec_$(secret 16)"; }
 
-make_secrets() {
+# Of the partners that infra/dev/partners.json declares.
+make_demo_secrets() {
 	local name
 	for name in pavilion dibs ahaan courier-a courier-b; do
 		make_secret "$name" webhook_secret
@@ -23,6 +24,10 @@ make_secrets() {
 		make_secret "$name" secret 16
 	done
 	make_secret stripe-demo stripe_secret
+}
+
+make_secrets() {
+	make_demo_secrets
 	make_secret operator secret 32
 	make_secret national-id-key secret 32
 	make_secret national-id-hash-key secret 32

@@ -83,9 +83,23 @@ test_end() {
 	exit "$code"
 }
 
-# run_tests [CTEST OPTION…]: the last thing printed is ctest's summary.
-# Two a core: most of the time they wait.
+# run_tests [CTEST OPTION…]: ctest, and without an option docker-compose.yml after it, whose last line says what came of it.
 run_tests() {
+	if [ "${1:-}" = compose ]; then
+		shift
+		"$ROOT/tests/compose/run" "$@"
+		return
+	fi
+	run_ctest "$@"
+	[ $# -eq 0 ] || return 0
+	# what it started is gone before the next begins
+	throw_away
+	trap - INT TERM
+	exec "$ROOT/tests/compose/run"
+}
+
+# Two a core: most of the time they wait.
+run_ctest() {
 	install_for_tests
 	build dev
 	open_run "$(mktemp -d "$LOCAL/test-run.XXXXXX")"

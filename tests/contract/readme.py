@@ -30,7 +30,7 @@ def field_faults(root, text):
 
 
 def package_faults(root, text):
-    lines = [line for name in ("packages.txt", "packages-fuzz.txt")
+    lines = [line for name in ("packages.txt", "packages-fuzz.txt", "packages-compose.txt")
              for line in (root / "infra" / "dev" / name).read_text(encoding="utf-8").splitlines()]
     names = {name for line in lines if not line.startswith("#") for name in line.split("#")[0].strip().split("|") if name}
     for rows in PACKAGES.findall(text):

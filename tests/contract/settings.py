@@ -122,14 +122,23 @@ def anchors(text):
     return found
 
 
+def program_of(name, block):
+    """Which program a service of the file runs: by its image, or by its name."""
+    image = re.search(r"^ +image: karwan/([\w-]+)", block, re.M)
+    return image.group(1) if image else name
+
+
 def compose_faults(text, programs, clients):
     services = {block["name"]: block["rest"] + "\n" + block["body"]
                 for block in BLOCK.finditer(blocks(text).get("services", ""))}
     named = anchors(text)
     for program in sorted(set(SERVICES) - set(services)):
         yield f"docker-compose.yml: no {program}"
-    for program in sorted(set(PROGRAMS) & set(services)):
-        given, wanted = set(), [services[program]]
+    for service, block in sorted(services.items()):
+        program = program_of(service, block)
+        if program not in programs:
+            continue
+        given, wanted = set(), [block]
         seen = set()
         while wanted:
             part = wanted.pop()
@@ -137,9 +146,9 @@ def compose_faults(text, programs, clients):
             wanted += [named[name] for name in re.findall(r"\*([\w-]+)", part) if name in named and name not in seen]
             seen |= set(re.findall(r"\*([\w-]+)", part))
         for name in sorted(given - {s.name for s in programs[program]} - clients):
-            yield f"docker-compose.yml: {program}: {name} is no setting"
+            yield f"docker-compose.yml: {service}: {name} is no setting"
         for name in sorted({s.name for s in programs[program] if s.default == "required"} - given):
-            yield f"docker-compose.yml: {program}: {name} is required"
+            yield f"docker-compose.yml: {service}: {name} is required"
 
 
 # The reader above, read: what each program needs is given but for two faults.
@@ -153,6 +162,10 @@ services:
     environment:
       <<: *all
       KARWAN_LINGERING_MS: ${KARWAN_LINGER_MS:-1}
+  set-up:
+    image: karwan/karwanctl:1
+    environment:
+      KARWAN_KAFKA_BROKERS: kafka:9092
   kafka:
     environment:
       KAFKA_NODE_ID: 1
@@ -166,7 +179,8 @@ def sample_faults():
     found = list(compose_faults(text, {SERVICES[0]: stage["one"], "karwanctl": stage["karwanctl"]}, set()))
     wanted = [*(f"docker-compose.yml: no {name}" for name in sorted(SERVICES[1:])),
               f"docker-compose.yml: {SERVICES[0]}: KARWAN_LINGERING_MS is no setting",
-              f"docker-compose.yml: {SERVICES[0]}: KARWAN_LISTEN is required"]
+              f"docker-compose.yml: {SERVICES[0]}: KARWAN_LISTEN is required",
+              "docker-compose.yml: set-up: KARWAN_POSTGRES_DSN is required"]
     return [] if found == wanted else [f"the sample of docker-compose.yml gives {found}"]
 
 

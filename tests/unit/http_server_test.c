@@ -596,6 +596,7 @@ static void test_access_log(void **state)
 		peer_ask(kw_server_port(logging),
 			"POST /channels/dibs/orders?q=personal HTTP/1.1\r\n" H
 			"X-Sign: badsecret\r\n"
+			"X-Forwarded-For: 203.0.113.7\r\n"
 			"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n" JSON
 				ORDER,
 			&answer);
@@ -608,6 +609,7 @@ static void test_access_log(void **state)
 	close(file);
 	assert_non_null(strstr(log, "\"route\":\"/channels/:channel/orders\",\"status\":401"));
 	assert_non_null(strstr(log, "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\""));
+	assert_non_null(strstr(log, "\"client\":\"203.0.113.7\""));
 	assert_non_null(strstr(log, "third byte")); /* the reason is for us */
 	assert_null(strstr(log, "dibs"));
 	assert_null(strstr(log, "personal"));

@@ -66,6 +66,12 @@ static void test_command_line(void **state)
 	assert_true(toy_logged(toy, "KARWAN_POSTGRES_DSN"));
 	assert_true(toy_logged(toy, "KARWAN_TOY_FACTOR"));
 	assert_true(toy_logged(toy, "--once"));
+	toy_set(toy, "KARWAN_ADMIN_LISTEN", NOBODY_HERE);
+	toy_start(toy, "--healthcheck");
+	assert_int_equal(toy_wait_end(toy), 1);
+	toy_set(toy, "KARWAN_ADMIN_LISTEN", "8081");
+	toy_start(toy, "--healthcheck");
+	assert_int_equal(toy_wait_end(toy), 78);
 	toy_start(toy, "--twice");
 	assert_int_equal(toy_wait_end(toy), 64);
 	toy_start(toy, "once");
@@ -391,6 +397,24 @@ static void test_partners_are_read_again(void **state)
 
 /* ---- health ---- */
 
+/* What --healthcheck of the same environment exits with, having said that. */
+static int healthcheck(const struct toy *toy, const char *says)
+{
+	struct toy asking = *toy;
+	char admin[40];
+
+	asking.pid = 0;
+	asking.log = malloc(LOG_MAX);
+	assert_non_null(asking.log);
+	snprintf(admin, sizeof(admin), ":%d", toy->admin);
+	toy_set(&asking, "KARWAN_ADMIN_LISTEN", admin);
+	toy_start(&asking, "--healthcheck");
+	int status = toy_wait_end(&asking);
+	assert_true(toy_logged(&asking, says));
+	free(asking.log);
+	return status;
+}
+
 static void test_health(void **state)
 {
 	static const char *const names[] = { "karwan_http_requests_total",
@@ -414,6 +438,7 @@ static void test_health(void **state)
 	toy_until(toy, "/readyz", 200, "\"assigned\":true", &answer);
 	toy_until(toy, "/readyz", 200, "\"postgres\":\"ok\"", &answer);
 	toy_until(toy, "/readyz", 200, "\"redis\":\"ok\"", &answer);
+	assert_int_equal(healthcheck(toy, "\"ready\":true"), 0);
 	assert_string_equal(answer.body,
 		"{\"ready\":true,\"kafka\":\"ok\",\"configuration\":\"ok\",\"postgres\":\"ok\","
 		"\"redis\":\"ok\",\"assigned\":true}");
@@ -448,6 +473,7 @@ static void test_kafka_never_there(void **state)
 	toy_ask(toy->admin, "GET", "/healthz", "", "", &answer);
 	assert_int_equal(answer.status, 200);
 	toy_until(toy, "/readyz", 503, "\"kafka\":\"degraded\"", &answer);
+	assert_int_equal(healthcheck(toy, "\"ready\":false"), 1);
 	assert_non_null(strstr(answer.body, "\"ready\":false"));
 	assert_int_equal(toy_post(toy, "train", 1, &answer), 503);
 	assert_non_null(strstr(answer.head, "Retry-After: 1"));

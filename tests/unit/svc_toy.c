@@ -22,7 +22,6 @@
 #include "support.h"
 
 #define PATIENCE_MS 60000
-#define LOG_MAX (8 * 1024 * 1024)
 
 static const struct kw_migration toy_migrations[] = {
 	{ "001_toys.sql",

@@ -12,6 +12,7 @@
 #include "core/arena.h"
 #include "svc/svc.h"
 
+#define LOG_MAX (8 * 1024 * 1024) /* of a toy's log */
 #define TOY_TOKEN "token-of-the-operator"
 #define TOY_SECRET "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
 

@@ -141,6 +141,7 @@ class Attempt:
     message: Message
     sent_at: float  # seconds since 1970, before the request left
     status: int  # 0: no answer
+    says_when: bool = False  # with Retry-After
 
 
 Sign = Callable[[Message, int], tuple[dict[str, str], bytes]]  # message, Unix time: headers, bytes
@@ -186,6 +187,13 @@ class Traffic:
         if self._broken:
             raise self._broken
 
+    def stop(self) -> None:
+        """Nothing new is sent; what was sent gets its answer. Also from a signal's handler."""
+        with self._lock:
+            self._due = [due for due in self._due if due[2] > 1]
+            heapq.heapify(self._due)
+            self._lock.notify()
+
     def _put(self, at: float, tries: int, message: Message) -> None:
         with self._lock:
             heapq.heappush(self._due, (at, next(self._order), tries, message))
@@ -205,7 +213,7 @@ class Traffic:
         headers, body = self.sign(message, int(now))
         answer = self.client.request("POST", self.url_of(message),
                                      {"Content-Type": "application/json", **headers}, body)
-        self._keep(Attempt(message, now, answer.status))
+        self._keep(Attempt(message, now, answer.status, "Retry-After" in answer.headers))
         if answer.status not in (0, 429) and answer.status < 500:
             return
         if tries == ATTEMPTS_MAX:
