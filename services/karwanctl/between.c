@@ -39,8 +39,8 @@ static const struct kw_stmt between[] = {
 	  "AND (j.payload::json ->> 'cleared')::boolean) LIMIT 1000" },
 	/* delivered against cash is right without an earning: nothing is earned before it is banked
 	 */
-	{ "SELECT 'EARNED_UNPAID', e.order_id::text, e.currency, 'at most ' || e.captured, e.released::text FROM payment.expectations e "
-	  "WHERE e.released > e.captured LIMIT 1000" },
+	{ "SELECT 'EARNED_UNPAID', e.order_id::text, e.currency, 'at most ' || e.captured + e.waived, e.released::text "
+	  "FROM payment.expectations e WHERE e.released > e.captured + e.waived LIMIT 1000" },
 	{ "SELECT 'ON_DELIVERY', p.parcel_id::text, 'amount_due', CASE WHEN e.cod THEN 'an amount' ELSE 'none' END, "
 	  "coalesce(p.amount_due::text, 'none') FROM dispatch.parcels p JOIN payment.expectations e USING (order_id) "
 	  "WHERE p.state <> 'EXPECTED' AND e.channel IS NOT NULL AND (p.due_currency IS NOT NULL) <> e.cod LIMIT 1000" },

@@ -53,10 +53,10 @@ def order(external_id, quantity=1):
         "ship_to": ADDRESS, "lines": [{"line_id": "1", "sku": "RALLI", "quantity": quantity, "price": rupees(1000)}]}}
 
 
-def payment(external_id, currency="pkr", channel="pavilion"):
+def payment(external_id, currency="pkr", channel="pavilion", minor=100000):
     return {"id": f"evt_{external_id}", "object": "event", "type": "payment_intent.succeeded", "created": 1772355909,
-            "data": {"object": {"id": f"pi_{external_id}", "object": "payment_intent", "amount": 100000,
-                                "amount_received": 100000, "currency": currency,
+            "data": {"object": {"id": f"pi_{external_id}", "object": "payment_intent", "amount": minor,
+                                "amount_received": minor, "currency": currency,
                                 "metadata": {"channel": channel, "order_id": external_id}}}}
 
 
@@ -353,6 +353,28 @@ def a_word_gets_its_meaning(system, edges):
         raise SystemExit(f"{words}, {states}")
 
 
+def a_short_order_is_released(system, edges):
+    """It waits; an operator lets it go; the maker earns as if it had been paid whole, and the house bears what is missing."""
+    routing, payments, _, _ = edges
+
+    def shown(state):
+        return system.psql("SELECT exception_id FROM payment.exceptions WHERE kind = 'UNDERPAID' AND state = '%s'" % state)
+
+    expect("an order", routing.send(order("SHORT")), 202)
+    expect("too little money", payments.send(payment("SHORT", minor=99000)), 202)
+    ((exception,),) = until("the exception", lambda: shown("OPEN"))
+    until("its parcel", lambda: system.psql("SELECT 1 FROM dispatch.parcels WHERE external_id = 'SHORT' AND state = 'PLANNED'"))
+    told("ASSIGN_ORDER of a short one", system.ctl("exceptions", "resolve", exception, "ASSIGN_ORDER", "--reason", "?",
+                                                   "--channel", "dibs", "--external-id", "1"), 1, '"#/resolution"')
+    told("RELEASE", system.ctl("exceptions", "resolve", exception, "RELEASE", "--reason", "ten rupees"), 0, exception)
+    until("it is ended", lambda: shown("RESOLVED"))
+    told("exceptions show", system.ctl("exceptions", "show", exception), 0, "RELEASE by operator: ten rupees")
+    earned(system, "SHORT", "970.00", "30.00", edges)
+    books = system.psql("SELECT account, minor FROM payment.postings WHERE account = 'SHORTFALL'")
+    if books != [["SHORTFALL", "1000"]]:
+        raise SystemExit(f"what is missing: {books}")
+
+
 # ---- what an operator sees ----
 
 FIGURES = ("karwan_http_requests_total", "karwan_http_request_duration_seconds_bucket", "karwan_errors_total",
@@ -579,6 +601,7 @@ def main():
         poison(system)
         a_letter_that_can_be_done_later(system, edges)
         a_word_gets_its_meaning(system, edges)
+        a_short_order_is_released(system, edges)
         figures(system, edges)
         rights(system)
         ctl(system)
