@@ -246,6 +246,18 @@ static enum kw_delivery outcome_of(const rd_kafka_message_t *m)
 	}
 }
 
+static struct kw_landing landing_of(const rd_kafka_message_t *m, enum kw_delivery outcome)
+{
+	rd_kafka_timestamp_type_t type;
+	int64_t ms = rd_kafka_message_timestamp(m, &type);
+
+	/* a repeat that the broker had already has no offset */
+	if (outcome != KW_PERSISTED || m->offset < 0)
+		return (struct kw_landing) { .offset = -1 };
+	return (struct kw_landing) { m->offset,
+		type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? ms * 1000 : 0 };
+}
+
 static int take_reports(
 	struct kw_instance *i, const struct kw_producer_config *config, rd_kafka_event_t *event)
 {
@@ -261,13 +273,11 @@ static int take_reports(
 		pthread_mutex_unlock(&i->lock);
 		for (size_t k = 0; k < n; k++) {
 			enum kw_delivery outcome = outcome_of(ms[k]);
-			/* a repeat that the broker had already has no offset */
-			bool known = outcome == KW_PERSISTED && ms[k]->offset >= 0;
 
 			if (is_out_of_order(ms[k]->err))
 				atomic_store(&i->lost, true);
 			config->delivered(
-				config->ctx, opaques[k], outcome, known ? ms[k]->offset : -1);
+				config->ctx, opaques[k], outcome, landing_of(ms[k], outcome));
 		}
 		total += (int)n;
 	}
@@ -314,7 +324,8 @@ int kw_instance_settle(struct kw_instance *i, const struct kw_producer_config *c
 		pthread_mutex_lock(&i->lock);
 		void *opaque = slot_give(i, k);
 		pthread_mutex_unlock(&i->lock);
-		config->delivered(config->ctx, opaque, KW_MAYBE, -1);
+		config->delivered(
+			config->ctx, opaque, KW_MAYBE, (struct kw_landing) { .offset = -1 });
 		n++;
 	}
 	return n;

@@ -17,10 +17,17 @@ enum kw_delivery {
 	KW_REFUSED,       /* the broker can never take this record (size, topic, authorisation) */
 };
 
+/* Where a record is. */
+struct kw_landing {
+	int64_t offset; /* -1 unless PERSISTED, and where the broker had the record already (a
+			   repeat of librdkafka's) */
+	kw_time time;   /* the broker's (LogAppendTime); 0: it told none */
+};
+
 /* From the callback thread (edge) or inside kw_producer_poll (publisher); the last ones inside
- * kw_producer_close. offset is -1 unless PERSISTED, and where the broker had the record already (a
- * repeat of librdkafka's). */
-typedef void kw_delivered_fn(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset);
+ * kw_producer_close. */
+typedef void kw_delivered_fn(
+	void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at);
 
 struct kw_producer_config {
 	const char *brokers, *client_id;

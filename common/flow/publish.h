@@ -11,11 +11,11 @@
 #define KW_PUB_CAUSED 32768 /* a power of 2, above what may be on its way */
 
 struct kw_pub_part {
-	int64_t sent;         /* last number handed to the producer */
-	int64_t acked;        /* last number that Kafka acknowledged */
-	int64_t acked_offset; /* of that event; -1: none */
-	int64_t saved;        /* as the published row says */
-	int64_t *caused;      /* append times of what is on its way, by number; 0: none */
+	int64_t sent;               /* last number handed to the producer */
+	int64_t acked;              /* last number that Kafka acknowledged */
+	struct kw_landing acked_at; /* of that event; offset -1: none */
+	int64_t saved;              /* as the published row says */
+	int64_t *caused;            /* append times of what is on its way, by number; 0: none */
 };
 
 struct kw_publisher {

@@ -45,10 +45,10 @@ static const struct kw_stmt stmts[] = {
 			   "FROM unnest($1::int[], $2::bigint[]) AS a(partition, after) "
 			   "JOIN head h ON h.partition = a.partition AND h.number > a.after "
 			   "CROSS JOIN LATERAL "
-			   "(SELECT * FROM journal j WHERE j.partition = a.partition AND j.number "
-			   "> a.after "
-			   "ORDER BY j.number LIMIT $3::bigint) j" },
-	[SAVE] = { "SELECT save_published($1::bigint, $2::int[], $3::bigint[], $4::bigint[])" },
+			   "(SELECT * FROM journal j WHERE j.partition = a.partition AND "
+			   "j.number > a.after ORDER BY j.number LIMIT $3::bigint) j" },
+	[SAVE] = { "SELECT save_published($1::bigint, $2::int[], $3::bigint[], $4::bigint[], "
+		   "$5::timestamptz[])" },
 	[FIND_PENDING] = { "SELECT coalesce(sum(h.number - p.number), 0)::bigint FROM head h JOIN "
 			   "published p USING (partition)" },
 	[MAKE_RANGES] = { "SELECT journal_make_ranges()" },
@@ -69,12 +69,14 @@ static const struct kw_col after_cols[] = { KW_COL_INT(struct after, partition),
 
 struct acked {
 	int partition;
-	int64_t number, offset;
+	int64_t number;
+	struct kw_landing at;
 };
 static const struct kw_col acked_cols[] = {
 	KW_COL_INT(struct acked, partition),
 	KW_COL_I64(struct acked, number),
-	KW_COL_I64(struct acked, offset),
+	KW_COL_I64(struct acked, at.offset),
+	KW_COL_TIME(struct acked, at.time),
 	KW_COL_END,
 };
 
@@ -117,7 +119,7 @@ static void tell_delay(const struct kw_publisher *p, kw_time caused)
 		p->config.on_published(p->config.commit_ctx, delay_us > 0 ? delay_us : 0);
 }
 
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	struct kw_publisher *p = ctx;
 	struct kw_pub_part *part = &p->parts[(uintptr_t)opaque >> 48];
@@ -126,12 +128,13 @@ static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t
 	p->in_flight--;
 	if (outcome == KW_REFUSED)
 		p->blocked = "Kafka refuses an event of the journal (size, topic or rights)";
-	if (outcome != KW_PERSISTED || number != part->acked + 1 || offset <= part->acked_offset) {
+	if (outcome != KW_PERSISTED || number != part->acked + 1 ||
+		at.offset <= part->acked_at.offset) {
 		p->walk_needed = true;
 		return;
 	}
 	part->acked = number;
-	part->acked_offset = offset;
+	part->acked_at = at;
 	tell_delay(p, part->caused[number % KW_PUB_CAUSED]);
 	atomic_fetch_add_explicit(&p->published, 1, memory_order_relaxed);
 }
@@ -144,8 +147,7 @@ enum kw_rc kw_publisher_save(struct kw_publisher *p, struct kw_err *err)
 
 	for (int i = 0; i < p->n_parts; i++)
 		if (p->parts[i].acked != p->parts[i].saved)
-			rows[n++] =
-				(struct acked) { i, p->parts[i].acked, p->parts[i].acked_offset };
+			rows[n++] = (struct acked) { i, p->parts[i].acked, p->parts[i].acked_at };
 	if (n == 0)
 		return KW_OK;
 	kw_args_i64(&args, p->token);

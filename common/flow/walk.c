@@ -9,12 +9,12 @@
 #include "core/log.h"
 
 #define CHECK_MAX 1000
-#define NOT_SAVED (-1) /* the number is, at an offset that it has no more */
+#define NOT_SAVED (-1)
 
 enum { FIND_PUBLISHED, FIND_EPOCHS, FIND_JOURNAL };
 
 static const struct kw_stmt stmts[] = {
-	[FIND_PUBLISHED] = { "SELECT p.partition, p.number, p.kafka_offset, h.number, "
+	[FIND_PUBLISHED] = { "SELECT p.partition, p.number, p.kafka_offset, p.appended_at, h.number, "
 			     "coalesce((SELECT min(j.number) FROM journal j WHERE j.partition = "
 			     "p.partition), h.number + 1) "
 			     "FROM published p JOIN head h USING (partition) ORDER BY partition" },
@@ -28,12 +28,14 @@ static const struct kw_stmt stmts[] = {
 struct published_row {
 	int partition;
 	int64_t number, offset, head, oldest;
+	kw_time time; /* 0: not known */
 };
 
 static const struct kw_col published_cols[] = {
 	KW_COL_INT(struct published_row, partition),
 	KW_COL_I64(struct published_row, number),
 	KW_COL_I64(struct published_row, offset),
+	KW_COL_TIME(struct published_row, time),
 	KW_COL_I64(struct published_row, head),
 	KW_COL_I64(struct published_row, oldest),
 	KW_COL_END,
@@ -69,8 +71,9 @@ struct walk {
 	const struct published_row *row;
 	const struct kw_epoch_row *epochs;
 	size_t n_epochs;
-	int64_t number, offset; /* the log is whole up to this number, at this offset */
-	bool any;               /* the first record sets the number: older ones have aged out */
+	int64_t number;       /* the log is whole up to this number */
+	struct kw_landing at; /* of that one; offset -1: none */
+	bool any;             /* the first record sets the number: older ones have aged out */
 	struct seen *seen;
 	size_t n_seen;
 };
@@ -139,21 +142,21 @@ static enum kw_rc take(struct walk *w, const struct kw_message *m, struct kw_err
 	if (w->any || e.place.number == w->number + 1) {
 		w->any = false;
 		w->number = e.place.number;
-		w->offset = m->offset;
+		w->at = (struct kw_landing) { m->offset, m->time };
 	}
 	return KW_OK;
 }
 
-/* Is the record at the remembered offset the remembered one? RETRY-free: NOTHING when it is not. */
-static enum kw_rc first_is(
-	struct walk *w, int64_t number, const struct kw_message *m, struct kw_err *err)
+/* Is this the remembered record? Its offset and number are not enough: the log may have lost it,
+ * and a late repeat of it may have come to the same offset, behind a gap. */
+static bool is_remembered(struct walk *w, const struct kw_message *m)
 {
 	struct kw_envelope e;
+	struct kw_err ignored;
 
-	if (m->offset != w->row->offset || kw_envelope_parse(m, w->p->arena, &e, err) != KW_OK ||
-		e.place.number != number)
-		return KW_NOTHING;
-	return KW_OK;
+	return m->offset == w->row->offset && (w->row->time == 0 || m->time == w->row->time) &&
+	       kw_envelope_parse(m, w->p->arena, &e, &ignored) == KW_OK &&
+	       e.place.number == w->row->number;
 }
 
 /* From the remembered offset (or from the log's start where that is no guide) to the end. */
@@ -170,15 +173,13 @@ static enum kw_rc walk_from(struct walk *w, bool whole, struct kw_err *err)
 	w->n_seen = 0;
 	w->any = whole && low > 0;
 	w->number = whole ? 0 : w->row->number;
-	w->offset = whole ? -1 : w->row->offset;
+	w->at = whole ? (struct kw_landing) { .offset = -1 }
+		      : (struct kw_landing) { w->row->offset, w->row->time };
 	begin = whole || w->row->offset < low ? low : w->row->offset;
 	KW_TRY(kw_reader_begin(w->reader, topic, w->row->partition, begin, err));
 	while ((rc = kw_reader_next(w->reader, &m, err)) == KW_OK) {
-		if (first && !whole && begin == w->row->offset) {
-			rc = first_is(w, w->row->number, &m, err);
-			if (rc == KW_NOTHING)
-				return walk_from(w, true, err);
-		}
+		if (first && !whole && begin == w->row->offset && !is_remembered(w, &m))
+			return walk_from(w, true, err);
 		first = false;
 		KW_TRY(take(w, &m, err));
 		kw_arena_reset(w->p->arena);
@@ -186,6 +187,12 @@ static enum kw_rc walk_from(struct walk *w, bool whole, struct kw_err *err)
 	if (rc != KW_NOTHING)
 		return rc;
 	return check_seen(w, err);
+}
+
+static bool is_saved(const struct walk *w)
+{
+	return w->number == w->row->number && w->at.offset == w->row->offset &&
+	       w->at.time == w->row->time;
 }
 
 enum kw_rc kw_publisher_walk(struct kw_publisher *p, struct kw_err *err)
@@ -223,10 +230,8 @@ enum kw_rc kw_publisher_walk(struct kw_publisher *p, struct kw_err *err)
 				KW_LI("partition", w.row->partition),
 				KW_LI("remembered", w.row->number), KW_LI("found", w.number));
 		p->parts[i].sent = p->parts[i].acked = w.number;
-		p->parts[i].acked_offset = w.offset;
-		p->parts[i].saved = w.number == w.row->number && w.offset != w.row->offset
-					    ? NOT_SAVED
-					    : w.row->number;
+		p->parts[i].acked_at = w.at;
+		p->parts[i].saved = is_saved(&w) ? w.row->number : NOT_SAVED;
 	}
 	kw_reader_close(w.reader);
 	return rc;

@@ -126,11 +126,11 @@ static void reported(struct waiting *w, enum kw_delivery outcome)
 }
 
 /* Producer's thread, or whoever closes the producer. */
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	struct kw_svc *svc = ctx;
 
-	(void)offset;
+	(void)at;
 	kw_health_append(outcome_names[outcome]);
 	atomic_fetch_sub_explicit(&svc->appending, 1, memory_order_relaxed);
 	if (outcome == KW_REFUSED)

@@ -68,7 +68,7 @@ static bool few(const struct kw_streams *streams)
 }
 
 /* Producer's thread, or whoever closes the producer. opaque: the message's bytes. */
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	static const char *const names[] = {
 		[KW_PERSISTED] = "persisted",
@@ -78,7 +78,7 @@ static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t
 	};
 	struct kw_streams *streams = ctx;
 
-	(void)offset;
+	(void)at;
 	kw_health_append(names[outcome]);
 	if (outcome == KW_REFUSED)
 		kw_health_error("append");

@@ -135,12 +135,12 @@ static enum kw_rc prepare(struct task *t, const struct job_env *env, struct kw_a
 static enum kw_rc take_round(const struct job_env *env, struct kw_pg *pg, struct kw_arena *a,
 	const char *kind, struct round *ret, struct kw_err *err)
 {
-	int lease_ms = 4 * env->deadline_ms + 10000;
+	int64_t until_us = kw_monotonic_us() + env->lease_ms * 1000LL;
 	struct kw_intent *intents;
 	struct parcel *parcels;
 	size_t n, n_parcels;
 
-	KW_TRY(kw_lease_take(pg, a, kind, ROUND_MAX, lease_ms, &intents, &n, err));
+	KW_TRY(kw_lease_take(pg, a, kind, ROUND_MAX, env->lease_ms, &intents, &n, err));
 	struct kw_uuid *ids = kw_new(a, struct kw_uuid, n);
 	struct task *tasks = kw_new(a, struct task, n);
 	for (size_t i = 0; i < n; i++) {
@@ -151,7 +151,7 @@ static enum kw_rc take_round(const struct job_env *env, struct kw_pg *pg, struct
 	KW_TRY(store_read_parcels(pg, a, ids, distinct_ids(ids, n), &parcels, &n_parcels, err));
 	for (size_t i = 0; i < n; i++)
 		KW_TRY(prepare(&tasks[i], env, a, parcels, n_parcels, err));
-	*ret = (struct round) { .env = env, .tasks = tasks, .n = n };
+	*ret = (struct round) { .env = env, .tasks = tasks, .n = n, .until_us = until_us };
 	return KW_OK;
 }
 
@@ -242,13 +242,23 @@ static struct chunk *make_chunks(struct round *r, struct kw_arena *a, size_t *re
 	return chunks;
 }
 
+/* A process that was stopped after it took its leases: others have them by now, and have asked. */
+static bool comes_too_late(const struct round *r)
+{
+	return kw_monotonic_us() + r->env->deadline_ms * 1000LL > r->until_us;
+}
+
 static enum kw_rc book(struct round *r, struct kw_arena *a, struct kw_err *err)
 {
 	size_t n;
-	struct chunk *chunks = make_chunks(r, a, &n);
-	struct kw_call *calls = kw_new(a, struct kw_call, n);
+	struct chunk *chunks;
+	struct kw_call *calls;
 	kw_time now = kw_now(r->env->flow->clock);
 
+	if (comes_too_late(r))
+		return KW_OK;
+	chunks = make_chunks(r, a, &n);
+	calls = kw_new(a, struct kw_call, n);
 	if (n == 0)
 		return KW_OK;
 	for (size_t i = 0; i < n; i++)

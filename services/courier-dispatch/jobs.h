@@ -14,8 +14,8 @@ struct job_env {
 	const struct kw_flow_config *flow;
 	const struct kw_partners *partners;
 	struct kw_client *client;
-	int deadline_ms; /* of one call; a round makes two, one after the other, within half its
-			    lease */
+	int deadline_ms; /* of one call; a round makes two, one after the other */
+	int lease_ms;    /* of a round; more than twice of that */
 };
 
 /* One intent of a round. */
@@ -35,7 +35,8 @@ struct round {
 	const struct job_env *env;
 	struct task *tasks; /* sorted by parcel */
 	size_t n;
-	bool back; /* parcels are asked for, not called off */
+	int64_t until_us; /* monotonic: the leases are over */
+	bool back;        /* parcels are asked for, not called off */
 	struct kw_intent_outcome *outcomes;
 };
 

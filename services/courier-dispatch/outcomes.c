@@ -90,13 +90,20 @@ static void finish_task(struct desk *d, const struct task *t, int result, const 
 	};
 }
 
+/* Until when a call that was made while the parcel was wanted may still be on its way, or be worked
+ * on by a courier whose caller has gone: the courier says "absent" meanwhile, and has it later. */
+static kw_time lands_until(const struct round *r, const struct parcel *p)
+{
+	return p->changed_at + 2 * r->env->lease_ms * (kw_time)1000;
+}
+
 static void judge_bookings(struct round *r, struct desk *d)
 {
 	struct kw_arena *a = d->b->arena;
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct task *t = &r->tasks[i];
-		bool wanted = waits_for(desk_find(d, &t->intent->entity), t);
+		const struct parcel *p = desk_find(d, &t->intent->entity);
 
 		switch (t->answer.kind) {
 		case ANSWER_ACCEPTED:
@@ -115,9 +122,12 @@ static void judge_bookings(struct round *r, struct desk *d)
 			 * be inquired. */
 			if (t->asked && t->intent->inquire)
 				finish_task(d, t, KW_INTENT_UNKNOWN, t->answer.reason);
-			else if (wanted)
+			else if (waits_for(p, t))
 				finish_task(d, t, KW_INTENT_AGAIN, t->answer.reason);
-			else
+			else if (t->intent->inquire && d->b->now < lands_until(r, p)) {
+				finish_task(d, t, KW_INTENT_UNKNOWN, "NOT_WANTED");
+				t->outcome->due = lands_until(r, p);
+			} else
 				finish_task(d, t, KW_INTENT_FAILED, "NOT_WANTED");
 		}
 	}

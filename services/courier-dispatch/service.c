@@ -42,12 +42,14 @@ static const struct kw_topic_row topics[] = {
 static struct job_env env_of(struct kw_svc *svc)
 {
 	const struct config *config = kw_svc_config(svc);
+	int deadline_ms = (int)config->courier_deadline_ms;
 
 	return (struct job_env) {
 		.flow = kw_svc_flow(svc),
 		.partners = kw_svc_partners(svc),
 		.client = kw_svc_client(svc),
-		.deadline_ms = (int)config->courier_deadline_ms,
+		.deadline_ms = deadline_ms,
+		.lease_ms = 4 * deadline_ms + 10000,
 	};
 }
 

@@ -4,13 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/consumer.h"
+#include "bus/envelope.h"
 #include "core/id.h"
 #include "ctl.h"
+
+#define STARTED "karwan.epoch.started.v1"
+/* Records of each partition that are looked at for their epoch: more than one request can hold, so
+ * that late ones of a publisher that is gone do not hide what was there before them. */
+#define TAIL 2000
 
 enum { START_EPOCH, LEARN_EPOCH, ACCEPT_IDENTITY, ACCEPT_TOPIC, FIND_HEADS };
 
 static const struct kw_stmt stmts[] = {
-	[START_EPOCH] = { "SELECT partition, epoch, last_good_number FROM start_epoch($1::text, $2::uuid[], $3::uuid[])" },
+	[START_EPOCH] = { "SELECT partition, epoch, last_good_number FROM begin_epoch($1::text, $2::int, $3::uuid[], $4::uuid[])" },
 	[LEARN_EPOCH] = { "SELECT learn_epoch($1::text, $2::int[], $3::int[], $4::bigint[])" },
 	[ACCEPT_IDENTITY] = { "SELECT accept_identity()" },
 	[ACCEPT_TOPIC] = { "SELECT accept_topic($1::text)" },
@@ -39,6 +46,7 @@ static const struct kw_col barrier_cols[] = { KW_COL_UUID(struct barrier, entity
 /* All journals in one transaction: a system with half an epoch must not exist. */
 struct epochs {
 	struct ctl *ctl;
+	int next; /* of all journals: above what the database and the topics know */
 	struct epoch_row *rows[AREAS];
 	size_t n[AREAS];
 };
@@ -52,6 +60,95 @@ static enum kw_rc use(struct kw_pg *pg, const struct area *area, struct kw_err *
 	return kw_pg_script(pg, text, err);
 }
 
+static enum kw_rc find_heads(struct epochs *e, const struct area *area, struct kw_pg *pg,
+	struct epoch_row **ret, size_t *ret_n, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(e->ctl->arena);
+
+	KW_TRY(use(pg, area, err));
+	return kw_pg_fetch(
+		pg, &stmts[FIND_HEADS], &args, epoch_cols, sizeof(**ret), ret, ret_n, err);
+}
+
+/* ---- which epoch: no number is given twice ---- */
+
+struct look {
+	int epoch;       /* the highest of the records that were read */
+	int64_t barrier; /* the lowest number of a barrier of an epoch that the journal does not
+			    know; 0: none */
+};
+
+static enum kw_rc look_from(struct kw_reader *reader, const char *topic,
+	const struct epoch_row *head, int64_t from, struct look *ret, struct kw_err *err)
+{
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(16 * 1024 * 1024);
+	struct kw_message m;
+	enum kw_rc rc;
+
+	*ret = (struct look) { 0 };
+	KW_TRY(kw_reader_begin(reader, topic, head->partition, from, err));
+	while ((rc = kw_reader_next(reader, &m, err)) == KW_OK) {
+		struct kw_envelope e;
+		struct kw_err ignored;
+
+		if (kw_envelope_parse(&m, a, &e, &ignored) == KW_OK) {
+			if (e.place.epoch > ret->epoch)
+				ret->epoch = e.place.epoch;
+			if (e.place.epoch > head->epoch && strcmp(e.type, STARTED) == 0 &&
+				(ret->barrier == 0 || e.place.number < ret->barrier))
+				ret->barrier = e.place.number;
+		}
+		kw_arena_reset(a);
+	}
+	return rc == KW_NOTHING ? KW_OK : rc;
+}
+
+/* An older copy was restored before this one, and the topics know that epoch. What this journal has
+ * behind its barrier is void for those who read it. */
+static enum kw_rc look_at_partition(struct epochs *e, struct kw_reader *reader, const char *topic,
+	const struct epoch_row *head, struct kw_err *err)
+{
+	int64_t low, high;
+	struct look look;
+
+	KW_TRY(kw_reader_watermarks(reader, topic, head->partition, &low, &high, err));
+	KW_TRY(look_from(reader, topic, head, high - TAIL, &look, err));
+	if (look.epoch > head->epoch && look.barrier == 0)
+		KW_TRY(look_from(reader, topic, head, low, &look, err));
+	if (look.epoch > head->epoch && look.barrier <= head->last_good)
+		return kw_fail(err, KW_CONFLICT,
+			"%s partition %d has epoch %d, which makes void what this copy has: restore one of "
+			"that epoch, or one that is older",
+			topic, head->partition, look.epoch);
+	if (look.epoch >= e->next)
+		e->next = look.epoch + 1;
+	return KW_OK;
+}
+
+static enum kw_rc find_next(struct epochs *e, struct kw_pg *pg, struct kw_err *err)
+{
+	struct kw_reader *reader;
+	enum kw_rc rc = kw_reader_open(e->ctl->brokers, "karwanctl", &reader, err);
+
+	if (rc != KW_OK)
+		return rc;
+	for (size_t i = 0; i < AREAS && rc == KW_OK; i++) {
+		struct epoch_row *heads;
+		size_t n = 0;
+
+		rc = find_heads(e, &areas[i], pg, &heads, &n, err);
+		for (size_t k = 0; k < n && rc == KW_OK; k++) {
+			if (heads[k].epoch >= e->next)
+				e->next = heads[k].epoch + 1;
+			rc = look_at_partition(e, reader, areas[i].events_topic, &heads[k], err);
+		}
+	}
+	kw_reader_close(reader);
+	return rc;
+}
+
+/* ---- one transaction ---- */
+
 static enum kw_rc start_one(struct epochs *e, size_t i, struct kw_pg *pg, struct kw_err *err)
 {
 	struct kw_arena *a = e->ctl->arena;
@@ -60,19 +157,17 @@ static enum kw_rc start_one(struct epochs *e, size_t i, struct kw_pg *pg, struct
 	struct barrier *barriers;
 	size_t n;
 
-	KW_TRY(use(pg, &areas[i], err));
-	KW_TRY(kw_pg_fetch(
-		pg, &stmts[FIND_HEADS], &args, epoch_cols, sizeof(*heads), &heads, &n, err));
+	KW_TRY(find_heads(e, &areas[i], pg, &heads, &n, err));
 	barriers = kw_new(a, struct barrier, n);
 	for (size_t k = 0; k < n; k++) {
 		char partition[16];
 
 		snprintf(partition, sizeof(partition), "%d", heads[k].partition);
 		barriers[k].entity = kw_uuid_of("epoch", areas[i].events_topic, partition);
-		barriers[k].id = kw_event_id(
-			barriers[k].entity.s, heads[k].epoch + 1, "karwan.epoch.started.v1");
+		barriers[k].id = kw_event_id(barriers[k].entity.s, e->next, STARTED);
 	}
 	kw_args_text(&args, areas[i].events_topic);
+	kw_args_int(&args, e->next);
 	kw_args_rows(&args, barrier_cols, barriers, n, sizeof(*barriers));
 	KW_TRY(kw_pg_fetch(pg, &stmts[START_EPOCH], &args, epoch_cols, sizeof(**e->rows),
 		&e->rows[i], &e->n[i], err));
@@ -83,6 +178,7 @@ static enum kw_rc epoch_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct epochs *e = ctx;
 
+	KW_TRY(find_next(e, pg, err));
 	for (size_t i = 0; i < AREAS; i++)
 		KW_TRY(start_one(e, i, pg, err));
 	for (size_t i = 0; i < AREAS; i++) {

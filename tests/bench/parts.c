@@ -262,12 +262,12 @@ struct publishing {
 	int64_t done, failed;
 };
 
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	struct publishing *s = ctx;
 
 	(void)opaque;
-	(void)offset;
+	(void)at;
 	s->done++;
 	s->failed += outcome != KW_PERSISTED;
 }

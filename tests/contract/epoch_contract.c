@@ -1,4 +1,4 @@
-/* The barrier of an epoch. PostgreSQL writes it (start_epoch in common/flow/sql), so no service has
+/* The barrier of an epoch. PostgreSQL writes it (begin_epoch in common/flow/sql), so no service has
  * its table. */
 #include "json/contract.h"
 

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "bus/consumer.h"
+#include "bus/producer.h"
 #include "toy.h"
 
 static struct kt_server kafka;
@@ -242,25 +244,94 @@ static void tail_of_the_log_is_lost_under_a_live_publisher(void **state)
 	toy_done(&toy);
 }
 
-static void topic_made_anew(void **state)
+static void make_events_anew(struct toy *toy)
 {
-	struct toy toy;
 	struct kw_err err = { 0 };
 	size_t created = 0;
 	int64_t until = kw_monotonic_us() + 30 * KW_US_PER_S;
+
+	kt_delete_topic(kafka.address, toy->events);
+	do
+		(void)kw_topics_apply(kafka.address, &toy->topics, &created, &err);
+	while (created == 0 && kt_again(until));
+	assert_int_equal(created, 1);
+}
+
+static void topic_made_anew(void **state)
+{
+	struct toy toy;
 
 	(void)state;
 	toy_make(&toy, "anew", kafka.address, NULL);
 	journal_many(&toy, 1, 3000);
 	toy_publish(&toy);
-	kt_delete_topic(kafka.address, toy.events);
-	do
-		(void)kw_topics_apply(kafka.address, &toy.topics, &created, &err);
-	while (created == 0 && kt_again(until));
-	assert_int_equal(created, 1);
+	make_events_anew(&toy);
 	journal_many(&toy, 3001, 100);
 	toy_publish(&toy);
 	assert_int_equal(toy_verify(&toy), 3100);
+	toy_done(&toy);
+}
+
+static void no_report(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
+{
+	(void)ctx, (void)opaque, (void)at;
+	assert_int_equal(outcome, KW_PERSISTED);
+}
+
+/* What a reader hands out is valid until its next call only. */
+static struct kw_message copy_of(struct kw_arena *a, const struct kw_message *m)
+{
+	struct kw_message copy = *m;
+
+	copy.key.p = kw_arena_copy(a, m->key.p, m->key.n);
+	copy.value.p = kw_arena_copy(a, m->value.p, m->value.n);
+	for (size_t i = 0; i < m->n_headers; i++) {
+		struct kw_header *h = &copy.headers[i];
+
+		h->name = kw_arena_copy(a, h->name, strlen(h->name) + 1);
+		h->value.p = kw_arena_copy(a, h->value.p, h->value.n);
+	}
+	return copy;
+}
+
+/* The log is lost whole. Then requests of a publisher that is gone land late, so that the last
+ * event lies where it was before, and the one before it is not there. */
+static void late_repeat_where_the_remembered_event_was(void **state)
+{
+	enum { EVENTS = 3 };
+	static const int landing[EVENTS] = { 0, 0, 2 };
+	struct toy toy;
+	struct kw_reader *reader;
+	struct kw_producer *producer;
+	struct kw_message events[EVENTS], m;
+	struct kw_producer_config config = {
+		.brokers = kafka.address, .client_id = "late", .delivered = no_report
+	};
+	struct kw_err err = { 0 };
+
+	(void)state;
+	toy_make(&toy, "late", kafka.address, NULL);
+	journal_many(&toy, 1, EVENTS * TOY_PARTITIONS);
+	toy_publish(&toy);
+	assert_int_equal(kw_reader_open(kafka.address, "test", &reader, &err), KW_OK);
+	assert_int_equal(kw_reader_begin(reader, toy.events, 0, 0, &err), KW_OK);
+	for (int i = 0; i < EVENTS; i++) {
+		assert_int_equal(kw_reader_next(reader, &m, &err), KW_OK);
+		events[i] = copy_of(toy.arena, &m);
+	}
+	kw_reader_close(reader);
+	make_events_anew(&toy);
+	assert_int_equal(kw_producer_open(&config, &producer, &err), KW_OK);
+	for (int i = 0; i < EVENTS; i++) {
+		const struct kw_message *e = &events[landing[i]];
+
+		assert_int_equal(kw_producer_send(producer, toy.events, 0, e->key, e->value,
+					 e->headers, e->n_headers, NULL, &err),
+			KW_OK);
+	}
+	kw_producer_close(producer, 30000);
+	toy_publish(&toy);
+	assert_int_equal(toy_verify(&toy), EVENTS * TOY_PARTITIONS);
 	toy_done(&toy);
 }
 
@@ -309,6 +380,7 @@ int main(void)
 		cmocka_unit_test(broker_killed_in_mid_send),
 		cmocka_unit_test(tail_of_the_log_is_lost_under_a_live_publisher),
 		cmocka_unit_test(topic_made_anew),
+		cmocka_unit_test(late_repeat_where_the_remembered_event_was),
 		cmocka_unit_test(replicas_race_for_the_head_rows),
 	};
 

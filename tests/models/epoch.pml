@@ -5,13 +5,13 @@
  * step            in the code
  * commit          journal_append() of common/flow/sql/001_journal.sql: a row keeps the epoch that its head had
  * copy, restore   docs/backup.md; until the epoch the programs are not ready: kw_identity_check() of common/flow/identity.c
- * epoch           epoch_tx() of services/karwanctl/epoch.c: start_epoch(), learn_epoch() of common/flow/sql/000_flow.sql: the
+ * epoch           find_next(), epoch_tx() of services/karwanctl/epoch.c: begin_epoch(), learn_epoch() of common/flow/sql: the
  *                 barrier, the heads and what readers know, in one transaction
  * walk, send      kw_publisher_walk(), check_seen(), is_void() of common/flow/walk.c; send_journal() of common/flow/publisher.c
  * inside          kw_place_judge() of common/flow/assign.c: it cannot undo, so it is told before it begins
  * partner         README, the rule of places; infra/simulators/partner.py: it undoes what a barrier makes void
  *
- * scope all: four commits; two restores, the second one from a copy that was made after the first epoch
+ * scope all: four commits; two restores, the second one from the same copy or from one that was made after the first epoch
  *
  * without NO_IDENTITY (all): nothing is committed or sent between restore and epoch
  * without NO_BARRIER (all): the first row of an epoch is its barrier
@@ -19,7 +19,7 @@
  * without NO_ONE_COPY (all): journals and the tables of their readers come from one copy
  * without NO_VOID_IN_WALK (all): the walk passes over what is void
  * without NO_EPOCH_ORDER (all): a reader takes nothing of an epoch before its place's
- * without NO_FRESH_EPOCH (all): no epoch's number is given twice: never again a copy that does not know of the last epoch
+ * without NO_FRESH_EPOCH (all): no epoch's number is given twice, also where the same copy is restored again: find_next()
  */
 #define EPOCHS 3
 #define ROWS 6       /* numbers 1..5 */
@@ -31,7 +31,7 @@ byte restores = EPOCHS - 1, commits = COMMITS, walks = 1;
 byte ids;
 
 /* the database */
-byte head, head_epoch = 1;
+byte head, head_epoch = 1, last_epoch = 1;   /* last_epoch: the topics know */
 byte journal_epoch[ROWS], journal_id[ROWS];
 byte good[EPOCHS + 2];                       /* table epochs: last_good_number + 1 of an epoch; 0: not known */
 byte in_epoch, in_number, in_id[ROWS];       /* the reader inside: its place, and what it did */
@@ -100,15 +100,20 @@ end:	do
 		} }
 
 	/* epoch */
-	:: atomic { !accepted && head < ROWS - 1 -> true;
+	:: atomic { !accepted && head < ROWS - 1 ->
+		if
+		:: copied = false /* a new copy, at any time */
+		:: true           /* the same again; one of a history that this epoch made void is refused */
+		fi;
 		d_step {
-			head_epoch++; good[head_epoch] = head + 1;
+#ifdef NO_FRESH_EPOCH
+			head_epoch++;
+#else
+			last_epoch++; head_epoch = last_epoch;
+#endif
+			good[head_epoch] = head + 1;
 #ifndef NO_BARRIER
 			head++; journal_epoch[head] = head_epoch; journal_id[head] = BARRIER + head_epoch;
-#endif
-#ifndef NO_FRESH_EPOCH
-			/* copies of the time before are used no more: they do not know this epoch */
-			copied = false;
 #endif
 			walked = false; accepted = true
 		} }

@@ -13,6 +13,7 @@
 
 #include "courier.h"
 #include "dispatch_testing.h"
+#include "store.h"
 
 static struct kw_client *client;
 static struct courier *courier_a, *courier_b;
@@ -37,13 +38,16 @@ static void start_both(struct courier_options a, struct courier_options b, int b
 	start(&courier_a, 0, a, batch_max);
 	start(&courier_b, 1, b, batch_max);
 	client = kw_client_new(true);
-	env = (struct job_env) {
-		.flow = &dt_flow, .partners = &dt_partners, .client = client, .deadline_ms = 2000
-	};
+	env = (struct job_env) { .flow = &dt_flow,
+		.partners = &dt_partners,
+		.client = client,
+		.deadline_ms = 2000,
+		.lease_ms = 18000 };
 }
 
 static int end(void **state)
 {
+	dt_flow.clock = &kw_clock_system;
 	courier_stop(courier_a);
 	courier_stop(courier_b);
 	kw_client_free(client);
@@ -500,6 +504,14 @@ static void test_cancel_while_asked(void **state)
 	assert_string_equal(dt_events("o1", 5), "created booked labelled");
 }
 
+static void nothing_can_land_any_more(void)
+{
+	static struct kw_clock later;
+
+	later = kw_clock_fixed(kw_now(&kw_clock_system) + 3 * env.lease_ms * (kw_time)1000);
+	dt_flow.clock = &later;
+}
+
 /* The same, and the answer never comes: the inquiry finds the booking of a parcel that nobody
  * wants, and calls it off. */
 static void test_cancel_while_unknown(void **state)
@@ -516,6 +528,8 @@ static void test_cancel_while_unknown(void **state)
 		dt_ready("o1", 2);
 		dt_must(book_round(&env, dt_pg, dt_arena, &err), &err);
 		dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 2, &err), &err);
+		if (i == 1)
+			nothing_can_land_any_more();
 		work(2);
 		assert_int_equal(stats_of(courier_a).inquiries, 2);
 		assert_int_equal(stats_of(courier_a).calls, 1);
@@ -526,6 +540,93 @@ static void test_cancel_while_unknown(void **state)
 			dt_begin(NULL);
 		}
 	}
+}
+
+/* The call is under way for long: when the parcel is cancelled the courier does not know it, and
+ * later it does. */
+static void test_cancel_before_the_call_lands(void **state)
+{
+	struct courier_options drops = courier_defaults();
+	struct kw_uuid id;
+	struct parcel *parcel;
+	const struct parcel *late[1];
+	struct kw_call call;
+	struct kw_err err = { 0 };
+	size_t n;
+
+	(void)state;
+	drops.drop = 1;
+	start_both(drops, courier_defaults(), 1);
+	env.deadline_ms = 300;
+	dt_ready("o1", 1);
+	dt_must(book_round(&env, dt_pg, dt_arena, &err), &err);
+	dt_must(dt_cancel(dt_pg, dt_arena, "o1", 1, 1, &err), &err);
+	make_due();
+	dt_must(book_round(&env, dt_pg, dt_arena, &err), &err);
+	assert_int_equal(stats_of(courier_a).inquiries, 1);
+	assert_int_equal(pending(), 1);
+	courier_stop(courier_a);
+	start(&courier_a, 0, courier_defaults(), 1);
+	id = dt_parcel("o1", 1);
+	dt_must(store_read_parcels(dt_pg, dt_arena, &id, 1, &parcel, &n, &err), &err);
+	late[0] = parcel;
+	const struct kw_partner *partner = &dt_partners.couriers[0];
+	dt_must(courier_adapter_find(partner->adapter)
+			->book(dt_arena, partner, late, 1, kw_now(&kw_clock_system), &call, &err),
+		&err);
+	kw_client_run(client, dt_arena, &call, 1, 2000, 100000);
+	assert_int_equal(stats_of(courier_a).bookings, 1);
+	nothing_can_land_any_more();
+	work(2);
+	assert_int_equal(stats_of(courier_a).cancelled, 1);
+	assert_string_equal(dt_events("o1", 1), "created cancelled");
+}
+
+struct held {
+	bool is;
+};
+static const struct kw_col held_cols[] = { KW_COL_BOOL(struct held, is), KW_COL_END };
+
+static void *book_once_parcels_are_held(void *arg)
+{
+	static const struct kw_stmt find = {
+		"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'parcels'::regclass AND "
+		"mode = 'AccessExclusiveLock' AND granted)"
+	};
+	struct kw_pg *pg = dt_connect();
+	struct kw_args args = kw_args_of(dt_arena);
+	struct held held = { false };
+	struct kw_err err = { 0 };
+
+	while (!held.is)
+		dt_must(kw_pg_fetch_one(pg, &find, &args, held_cols, sizeof(held), &held, &err),
+			&err);
+	kw_pg_free(pg);
+	return book_once(arg);
+}
+
+/* The process stands still between its lease and its call: others may have asked by then. */
+static void test_stopped_before_the_call(void **state)
+{
+	enum kw_rc rc;
+	pthread_t thread;
+
+	(void)state;
+	start_both(courier_defaults(), courier_defaults(), 1);
+	env.deadline_ms = 100;
+	env.lease_ms = 500;
+	dt_ready("o1", 1);
+	assert_int_equal(pthread_create(&thread, NULL, book_once_parcels_are_held, &rc), 0);
+	dt_exec("LOCK TABLE parcels; DO $$ BEGIN "
+		"WHILE NOT EXISTS (SELECT FROM intents WHERE leased AND due < clock_timestamp()) "
+		"LOOP PERFORM pg_sleep(0.01); END LOOP; END $$");
+	pthread_join(thread, NULL);
+	assert_int_equal(rc, KW_OK);
+	assert_int_equal(stats_of(courier_a).calls, 0);
+	env.lease_ms = 18000;
+	work(1);
+	assert_int_equal(stats_of(courier_a).calls, 1);
+	assert_string_equal(dt_events("o1", 1), "created booked labelled");
 }
 
 /* Two job runners and a stream of cancellations: each parcel ends cancelled with no live booking,
@@ -618,6 +719,8 @@ int main(void)
 		TEST(test_bring_back_not_wanted),
 		TEST(test_cancel_while_asked),
 		TEST(test_cancel_while_unknown),
+		TEST(test_cancel_before_the_call_lands),
+		TEST(test_stopped_before_the_call),
 		TEST(test_cancel_races_booking),
 		TEST(test_bad_weather),
 	};

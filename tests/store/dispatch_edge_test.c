@@ -147,11 +147,11 @@ static const char *scan_body(const char *reference, const char *status, const ch
 
 static int delivered_count;
 
-static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+static void delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	(void)ctx;
 	(void)opaque;
-	(void)offset;
+	(void)at;
 	assert_int_equal(outcome, KW_PERSISTED);
 	delivered_count++;
 }

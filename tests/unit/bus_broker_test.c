@@ -148,8 +148,8 @@ static void publisher_keeps_its_order_over_a_kill(void **state)
 	assert_int_equal(read_log(log, BOOK_MAX), 8000);
 	for (int i = 0; i < 8000; i++) {
 		assert_int_equal(log[i], i);
-		if (book.lines[i].offset != -1)
-			assert_int_equal(book.lines[i].offset, i);
+		if (book.lines[i].at.offset != -1)
+			assert_int_equal(book.lines[i].at.offset, i);
 	}
 }
 
@@ -203,7 +203,7 @@ static void edge_tells_the_truth_over_a_kill(void **state)
 	for (int i = 0; i < n; i++)
 		times[log[i]]++;
 	for (int i = 0; i < sent; i++) {
-		int64_t offset = book.lines[i].offset;
+		int64_t offset = book.lines[i].at.offset;
 
 		assert_int_not_equal(book.lines[i].outcome, KW_REFUSED);
 		if (book.lines[i].outcome == KW_PERSISTED && times[i] == 0)

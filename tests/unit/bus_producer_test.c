@@ -81,7 +81,7 @@ static void every_record_is_reported_once_with_its_offset(void **state)
 	assert_once(&book, 0, 6000);
 	for (int i = 0; i < 6000; i++) {
 		assert_int_equal(book.lines[i].outcome, KW_PERSISTED);
-		assert_int_equal(book.lines[i].offset, next[i % PARTITIONS]++);
+		assert_int_equal(book.lines[i].at.offset, next[i % PARTITIONS]++);
 	}
 	assert_true(kw_producer_up(producer));
 	kw_producer_close(producer, 1000);
@@ -184,7 +184,7 @@ static void sequence_out_of_order_is_fatal_and_told(void **state)
 	send_surely(producer, topic, 0, 1);
 	book_wait(&book, 2);
 	assert_int_equal(book.lines[1].outcome, KW_MAYBE);
-	assert_int_equal(book.lines[1].offset, -1);
+	assert_int_equal(book.lines[1].at.offset, -1);
 	UNTIL(kw_producer_take_lost(producer), 60);
 	send_surely(producer, topic, 0, 2);
 	book_wait(&book, 3);
@@ -439,7 +439,7 @@ static void publisher_reports_when_polled(void **state)
 	poll_until(1000);
 	assert_once(&book, 0, 1000);
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(book.lines[i].offset, next[i % PARTITIONS]++);
+		assert_int_equal(book.lines[i].at.offset, next[i % PARTITIONS]++);
 	assert_int_equal(kw_producer_poll(producer, 0), 0);
 }
 

@@ -9,7 +9,7 @@ void book_init(struct book *book)
 	pthread_cond_init(&book->more, NULL);
 }
 
-void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset)
+void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at)
 {
 	struct book *book = ctx;
 	uintptr_t number = (uintptr_t)opaque - 1;
@@ -18,7 +18,7 @@ void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t o
 	pthread_mutex_lock(&book->lock);
 	book->lines[number].reports++;
 	book->lines[number].outcome = outcome;
-	book->lines[number].offset = offset;
+	book->lines[number].at = at;
 	book->by_outcome[outcome]++;
 	book->n_reports++;
 	book->in_round++;
@@ -77,7 +77,7 @@ void assert_once(struct book *book, int from, int to)
 		if (book->lines[i].reports != 1)
 			fail_msg("record %d has %d reports", i, book->lines[i].reports);
 		if (book->lines[i].outcome != KW_PERSISTED)
-			assert_int_equal(book->lines[i].offset, -1);
+			assert_int_equal(book->lines[i].at.offset, -1);
 	}
 	pthread_mutex_unlock(&book->lock);
 }

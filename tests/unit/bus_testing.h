@@ -35,7 +35,7 @@ struct book {
 	struct {
 		int reports;
 		enum kw_delivery outcome;
-		int64_t offset;
+		struct kw_landing at;
 	} lines[BOOK_MAX];
 	int n_reports, n_rounds, in_round;
 	int empty_rounds; /* round_done without a report before it */
@@ -43,7 +43,7 @@ struct book {
 };
 
 void book_init(struct book *book);
-void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, int64_t offset);
+void book_delivered(void *ctx, void *opaque, enum kw_delivery outcome, struct kw_landing at);
 void book_round(void *ctx);
 /* Until so many reports have come in all; the test fails after 60 s. */
 void book_wait(struct book *book, int n);
