@@ -111,41 +111,72 @@ static void has_every_event_once(int64_t parcels)
 	kt_partner_done(&partner);
 }
 
-static void a_restore_loses_nothing(void **state)
+static const char *place_of(const char *copy)
 {
-	const char *data = kw_arena_printf(sys.arena, "%s/data/postgres/data", sys.dir);
-	const char *copy = kw_arena_printf(sys.arena, "%s/data/copy", sys.dir);
-	const char *output;
+	return kw_arena_printf(sys.arena, "%s/data/%s", sys.dir, copy);
+}
 
-	(void)state;
-	deliver("BEFORE", ORDERS);
+static void take_copy(const char *copy)
+{
 	stop_all();
-	shell(kw_arena_printf(sys.arena, "cp -a %s %s", data, copy));
+	shell(kw_arena_printf(sys.arena, "cp -a %s %s", place_of("postgres/data"), place_of(copy)));
 	system_start(&sys, "postgres");
 	start_services();
-	deliver("SINCE", 2 * ORDERS);
+}
+
+/* PostgreSQL alone; the services are stopped. */
+static void restore(const char *copy)
+{
+	const char *data = place_of("postgres/data");
+
 	stop_all();
 	/* recovery.signal makes PostgreSQL begin a timeline of its own */
 	shell(kw_arena_printf(sys.arena,
-		"rm -r %s; mv %s %s; echo \"restore_command = 'false'\" >>%s/postgresql.auto.conf; "
+		"rm -r %s; cp -a %s %s; echo \"restore_command = 'false'\" >>%s/postgresql.auto.conf; "
 		"cp -p %s/PG_VERSION %s/recovery.signal",
-		data, copy, data, data, data, data));
+		data, place_of(copy), data, data, data, data));
 	system_start(&sys, "postgres");
 	/* it is a standby until it has ended its recovery */
 	shell(kw_arena_printf(sys.arena,
 		"timeout 60 sh -c 'until psql -Atc \"SELECT pg_is_in_recovery()\" \"%s\" | grep -q f; do :; done'",
 		system_dsn(&sys)));
-	assert_int_equal(system_number(&sys, "payment", "SELECT count(*) FROM earnings"), ORDERS);
-	assert_int_equal(system_ctl(&sys, &output, (const char *const[]) { "epoch", NULL }), 0);
-	assert_non_null(strstr(output, "epoch 2"));
-	start_services();
+}
+
+/* All that was accepted is done again. */
+static void go_on(const char *epoch, int64_t in_all)
+{
 	int64_t until = kw_monotonic_us() + 90 * KW_US_PER_S;
-	while (system_number(&sys, "payment", "SELECT count(*) FROM earnings") < 2 * ORDERS)
+	const char *output;
+
+	assert_int_equal(system_ctl(&sys, &output, (const char *const[]) { "epoch", NULL }), 0);
+	assert_non_null(strstr(output, epoch));
+	start_services();
+	while (system_number(&sys, "payment", "SELECT count(*) FROM earnings") < in_all)
 		if (!kt_again(until))
 			fail_msg("not all is done again (%s/logs)", sys.dir);
 	system_settle(&sys);
 	system_check(&sys);
-	has_every_event_once(2 * ORDERS);
+	has_every_event_once(in_all);
+}
+
+static void a_restore_loses_nothing(void **state)
+{
+	const char *output;
+
+	(void)state;
+	deliver("BEFORE", ORDERS);
+	take_copy("older");
+	deliver("SINCE", 2 * ORDERS);
+	take_copy("newer");
+	restore("older");
+	assert_int_equal(system_number(&sys, "payment", "SELECT count(*) FROM earnings"), ORDERS);
+	go_on("epoch 2", 2 * ORDERS);
+	/* goes on where epoch 2 has made everything void */
+	restore("newer");
+	assert_int_equal(system_ctl(&sys, &output, (const char *const[]) { "epoch", NULL }), 2);
+	assert_non_null(strstr(output, "restore one of that epoch, or one that is older"));
+	restore("older");
+	go_on("epoch 3", 2 * ORDERS);
 	deliver("AFTER", 3 * ORDERS);
 }
 
