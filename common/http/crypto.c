@@ -63,9 +63,26 @@ void kw_hmac_sha256(
 	kw_assert(EVP_MAC_final(ctx, out, &size, KW_SHA256_SIZE) == 1 && size == KW_SHA256_SIZE);
 }
 
+static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256;
+
+static void sha256_setup(void)
+{
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	kw_assert(sha256);
+}
+
+/* Of the process: with EVP_sha256() each digest would look for its implementation. */
+static const EVP_MD *sha256_of_process(void)
+{
+	pthread_once(&sha256_once, sha256_setup);
+	return sha256;
+}
+
 void kw_sha256(struct kw_bytes data, uint8_t out[KW_SHA256_SIZE])
 {
-	kw_assert(EVP_Digest(data.n ? data.p : "", data.n, out, NULL, EVP_sha256(), NULL) == 1);
+	kw_assert(EVP_Digest(data.n ? data.p : "", data.n, out, NULL, sha256_of_process(), NULL) ==
+		  1);
 }
 
 /* An EVP_MD_CTX under a name of ours. */
@@ -73,7 +90,7 @@ struct kw_digest *kw_digest_new(void)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-	kw_assert(ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+	kw_assert(ctx && EVP_DigestInit_ex(ctx, sha256_of_process(), NULL) == 1);
 	return (struct kw_digest *)ctx;
 }
 

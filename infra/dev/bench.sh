@@ -102,14 +102,21 @@ bench_parts() {
 	bench_accept
 }
 
-# bench [--json]
+# bench [--runs N] [--json]: N runs of the path, of which the medians count.
 bench() {
-	local check options=()
-	case "$*" in
-	'') ;;
-	--json) options+=(--json) ;;
-	*) die "usage: ./karwan bench [--json]" ;;
-	esac
+	local check i runs=5 options=()
+	while [ $# -gt 0 ]; do
+		case "$1" in
+		--json) options+=(--json) ;;
+		--runs)
+			[[ ${2:-} =~ ^[1-9][0-9]?$ ]] || die "usage: ./karwan bench [--runs N] [--json]"
+			runs=$2
+			shift
+			;;
+		*) die "usage: ./karwan bench [--runs N] [--json]" ;;
+		esac
+		shift
+	done
 	install_all
 	build release
 	open_run "$(mktemp -d "$LOCAL/bench.XXXXXX")"
@@ -120,10 +127,14 @@ bench() {
 	bench_step catalogue
 	bench_record
 	start_programs "${SERVICES[@]}"
-	bench_step path
+	for ((i = 0; i < runs; i++)); do
+		bench_step path
+	done
 	stop_services
 	bench_ready
-	bench_step half
+	for ((i = 0; i < runs; i++)); do
+		bench_step half
+	done
 	say "checking"
 	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
 	bench_parts

@@ -11,9 +11,10 @@ void run_catalogue(struct place *p);
 void run_warm(struct place *p, int64_t n);
 /* One rate for half a minute, and what it takes. */
 void run_hold(struct place *p, double rate);
-/* The highest sustained rate. */
+/* One run: the highest sustained rate. The first one looks for it from below and above, the others
+ * from where the ones before came. */
 void run_path(struct place *p);
-/* Latencies and memory at half of it. */
+/* One run: latencies and memory at half of it. */
 void run_half(struct place *p);
 
 /* Parts alone, at full load. */

@@ -241,10 +241,13 @@ static void run_end(struct run *r)
 
 void run_path(struct place *p)
 {
+	double known[FIGURES_MAX];
 	struct run r;
 
 	run_begin(&r, p);
-	search(p, r.load, r.booked, seek(r.load, r.booked));
+	search(p, r.load, r.booked,
+		place_figures(p, "orders_per_s", known) > 0 ? place_figure(p, "orders_per_s")
+							    : seek(r.load, r.booked));
 	run_end(&r);
 }
 

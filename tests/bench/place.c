@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "figures.h"
 #include "svc/partners.h"
 #include "json/json.h"
 
@@ -130,23 +131,29 @@ void place_keep(const struct place *p, const char *name, double value)
 	fclose(file);
 }
 
-double place_figure(const struct place *p, const char *name)
+size_t place_figures(const struct place *p, const char *name, double values[FIGURES_MAX])
 {
 	FILE *file = open_in(p, "r", "figures", "");
 	char found[100];
-	double value, result = 0;
-	bool any = false;
+	double value;
+	size_t n = 0;
 
-	while (file && fscanf(file, "%99s %lf", found, &value) == 2)
-		if (strcmp(found, name) == 0) {
-			result = value;
-			any = true;
-		}
+	while (file && n < FIGURES_MAX && fscanf(file, "%99s %lf", found, &value) == 2)
+		if (strcmp(found, name) == 0)
+			values[n++] = value;
 	if (file)
 		fclose(file);
-	if (!any)
+	return n;
+}
+
+double place_figure(const struct place *p, const char *name)
+{
+	double values[FIGURES_MAX];
+	size_t n = place_figures(p, name, values);
+
+	if (n == 0)
 		die("no figure %s was measured", name);
-	return result;
+	return figures_median(values, n);
 }
 
 /* ---- /proc ---- */

@@ -21,9 +21,13 @@ struct place {
 struct place place_read(void);
 int place_port(const struct place *p, const char *name);
 
-/* A figure by name in RUN_DIR/figures; the last one written counts. */
+/* A figure by name in RUN_DIR/figures. What was kept several times, once a run, counts with its
+ * median. */
+#define FIGURES_MAX 100
 void place_keep(const struct place *p, const char *name, double value);
 double place_figure(const struct place *p, const char *name);
+/* All of one name in the order in which they were kept; returns how many. */
+size_t place_figures(const struct place *p, const char *name, double values[FIGURES_MAX]);
 
 _Noreturn void die(const char *fmt, ...) KW_PRINTF(1, 2);
 /* Ends the program unless rc is OK. */

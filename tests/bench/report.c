@@ -24,6 +24,18 @@ static const struct row {
 
 #define FIGURE(key) place_figure(p, key)
 
+static void tell_runs(struct place *p, const char *key, const char *what)
+{
+	KW_CLEANUP(kw_buf_done) struct kw_buf out;
+	double values[FIGURES_MAX];
+	size_t n = place_figures(p, key, values);
+
+	kw_buf_init(&out, 16 * 1024);
+	for (size_t i = 0; i < n; i++)
+		kw_buf_printf(&out, " %.1f", values[i]);
+	tell("  median of%s %s", out.p, what);
+}
+
 static void print_table(struct place *p, const struct part *parts, double cores, const char *check)
 {
 	double cpu = 0;
@@ -43,6 +55,9 @@ static void print_table(struct place *p, const struct part *parts, double cores,
 	tell("  %-36s %10.1f us", "together", cpu);
 	tell("\n%.0f orders/s, %.2f of the ceiling", FIGURE("orders_per_s"),
 		FIGURE("orders_per_s") / ceiling);
+	tell_runs(p, "orders_per_s", "orders/s");
+	tell_runs(p, "accept.p99", "ms, 202 p99");
+	tell_runs(p, "event.p99", "ms, booked p99");
 	tell("at %.0f orders/s: 202 within %.1f / %.1f / %.1f ms, booked within %.0f / %.0f / %.0f ms "
 	     "(p50 / p99 / p99.9)",
 		FIGURE("half.rate"), FIGURE("accept.p50"), FIGURE("accept.p99"),
@@ -62,6 +77,17 @@ static void add_spread(struct place *p, struct kw_buf *out, const char *name, co
 		FIGURE(kw_arena_printf(p->arena, "%s.p999", key)));
 }
 
+static void add_runs(struct place *p, struct kw_buf *out, const char *name, const char *key)
+{
+	double values[FIGURES_MAX];
+	size_t n = place_figures(p, key, values);
+
+	kw_buf_printf(out, "\"%s\":[", name);
+	for (size_t i = 0; i < n; i++)
+		kw_buf_printf(out, "%s%.2f", i ? "," : "", values[i]);
+	kw_buf_str(out, "],");
+}
+
 static void print_json(struct place *p, const struct part *parts, double ceiling, const char *check)
 {
 	KW_CLEANUP(kw_buf_done) struct kw_buf out;
@@ -71,7 +97,12 @@ static void print_json(struct place *p, const struct part *parts, double ceiling
 		FIGURE("orders_per_s"), FIGURE("orders_per_s") / ceiling, ceiling);
 	add_spread(p, &out, "accept_ms", "accept");
 	add_spread(p, &out, "event_ms", "event");
-	kw_buf_str(&out, "\"cpu_us_per_order\":{");
+	kw_buf_str(&out, "\"runs\":{");
+	add_runs(p, &out, "orders_per_s", "orders_per_s");
+	add_runs(p, &out, "accept_p99_ms", "accept.p99");
+	add_runs(p, &out, "event_p99_ms", "event.p99");
+	out.n--;
+	kw_buf_str(&out, "},\"cpu_us_per_order\":{");
 	for (int i = 0; i < PROGRAMS; i++)
 		kw_buf_printf(&out, "%s\"%s\":%.1f", i ? "," : "", program_names[i],
 			FIGURE(kw_arena_printf(p->arena, "cpu.%s", program_names[i])));
