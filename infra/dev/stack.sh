@@ -5,6 +5,7 @@
 STATE=${STATE:-$LOCAL/compose}
 KARWAN_UID=10001 # of the services, in their images
 GRAFANA_UID=472  # of Grafana, in its own
+POSTGRES_UID=999 # of PostgreSQL
 
 # give UID FILE…: nobody but that user of the containers (and root) may read them.
 give() {
@@ -39,6 +40,14 @@ make_stack_secrets() {
 	make_secret grafana-admin secret 12
 	make_secret national-id-key secret 32
 	make_secret national-id-hash-key secret 32
+}
+
+# Where copies of the database go: its user's alone.
+make_backup_place() {
+	mkdir -p "$STATE/backup"
+	as_root mkdir -p "$STATE/backup/archive" "$STATE/backup/copies"
+	as_root chmod 700 "$STATE/backup"
+	as_root chown "$POSTGRES_UID:$POSTGRES_UID" "$STATE/backup" "$STATE/backup/archive" "$STATE/backup/copies"
 }
 
 make_partner_secrets() {
@@ -77,5 +86,6 @@ secrets() {
 	chmod 644 "$STATE/partners/partners.json"
 	give "$KARWAN_UID" "$STATE"/secrets/* "$STATE"/partners/secrets/*
 	give "$GRAFANA_UID" "$STATE/secrets/grafana-admin"
+	make_backup_place
 	say "secrets and partners are in $STATE"
 }

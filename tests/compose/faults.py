@@ -37,7 +37,7 @@ def refusal(stack, volumes, environment):
     given = dict(line.split("=", 1) for line in told["Config"]["Env"] if line.startswith("KARWAN_")) | environment
     options = [part for name, value in given.items() for part in ("-e", f"{name}={value}")]
     options += [part for volume in volumes for part in ("-v", volume)]
-    done = run("docker", "run", "--rm", "--read-only", *options, "karwan/order-routing:test", check=False)
+    done = run("docker", "run", "--rm", "--read-only", *options, f"karwan/order-routing:{stack.env['TAG']}", check=False)
     return done.returncode, done.stderr
 
 
