@@ -31,6 +31,7 @@ class Postgres:
         shutil.copy(ROOT / "infra" / "postgres" / "backup", self.tool)
         self.mine(self.aside)
         programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+        self.copy = None  # the last one
         self.path = f"{programs}:{os.environ['PATH']}"
 
     @staticmethod
@@ -72,7 +73,20 @@ class Postgres:
         self.system.psql("SELECT pg_reload_conf()")
 
     def take(self):
-        return self.run(self.tool, "take", self.dsn, self.copies)
+        self.copy = self.run(self.tool, "take", self.dsn, self.copies)
+        return self.copy
+
+    def keeps_one(self, old):
+        """Of two copies the newer, and the WAL that it needs."""
+        new = self.take()
+        self.run(self.tool, "keep", "7", self.copies, self.archive)
+        if not pathlib.Path(old).exists():
+            raise SystemExit("a copy of two is gone, and seven were to stay")
+        self.run(self.tool, "keep", "1", self.copies, self.archive)
+        begins = (pathlib.Path(new) / "backup_label").read_text(encoding="utf-8").split("(file ")[1].partition(")")[0]
+        pieces = sorted(path.name for path in self.archive.iterdir() if len(path.name) == 24)
+        if pathlib.Path(old).exists() or not pathlib.Path(new).exists() or (pieces and pieces[0][8:] < begins[8:]):
+            raise SystemExit(f"not what is needed since {begins}: {pieces}, {sorted(self.copies.iterdir())}")
 
     def restore(self, copy):
         self.run(self.tool, "restore", copy, self.archive, self.home / "data")
@@ -151,6 +165,7 @@ def main():
             postgres.archives()
             restored(system, postgres, load)
         all_is_done(system, load.accepted)
+        postgres.keeps_one(postgres.copy)
         partners_know(system)
         with Load(system, "B") as more:
             failed_over(system, postgres, more)

@@ -7,7 +7,7 @@ import time
 
 BLOCK = re.compile(r"<!-- run: (?P<name>[\w-]+)(?:, until: (?P<until>[^\n]+?))? -->\n```sh\n(?P<text>.*?)\n```\n", re.S)
 END = "::the block ends:"
-WAIT_S = 60
+WAIT_S = 120
 
 
 def blocks_of(page):
