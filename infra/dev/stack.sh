@@ -6,6 +6,7 @@ STATE=${STATE:-$LOCAL/compose}
 KARWAN_UID=10001 # of the services, in their images
 GRAFANA_UID=472  # of Grafana, in its own
 POSTGRES_UID=999 # of PostgreSQL
+HAPROXY_UID=99   # of the gateway
 
 # give UID FILE…: nobody but that user of the containers (and root) may read them.
 give() {
@@ -50,6 +51,14 @@ make_backup_place() {
 	as_root chown "$POSTGRES_UID:$POSTGRES_UID" "$STATE/backup" "$STATE/backup/archive" "$STATE/backup/copies"
 }
 
+# The gateway's certificate, where an operator has put one: the chain is no secret, its key is.
+own_certificate() {
+	mkdir -p "$STATE/gateway"
+	chmod 755 "$STATE/gateway"
+	[ ! -e "$STATE/gateway/certificate.pem" ] || as_root chmod 444 "$STATE/gateway/certificate.pem"
+	[ ! -e "$STATE/gateway/certificate.pem.key" ] || give "$HAPROXY_UID" "$STATE/gateway/certificate.pem.key"
+}
+
 make_partner_secrets() {
 	local demo=$1
 	RUN=$STATE/partners
@@ -87,5 +96,8 @@ secrets() {
 	give "$KARWAN_UID" "$STATE"/secrets/* "$STATE"/partners/secrets/*
 	give "$GRAFANA_UID" "$STATE/secrets/grafana-admin"
 	make_backup_place
+	own_certificate
+	# the containers' users read these, also in a checkout that its owner keeps to himself
+	chmod -R a+rX "$ROOT"/infra/{gateway,grafana,postgres,prometheus,redis,simulators} "$ROOT/schemas/topics.json"
 	say "secrets and partners are in $STATE"
 }

@@ -83,7 +83,6 @@ class Stack:
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.out.chmod(0o777)
-        shutil.rmtree(self.state / "backup", ignore_errors=True)
         run(self.root / "karwan", "secrets", "demo", env=self.env)
         return self
 
@@ -104,6 +103,9 @@ class Stack:
 
     def down(self):
         self.compose("--profile", "demo", "--profile", "tools", "down", "-v", "--remove-orphans", "-t", "20", check=False)
+        # the next database is another one, and an archive has one database's WAL
+        for place in (*self.state.glob("backup/*/*"), *self.state.glob("gateway/*")):
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def keep_logs(self):
         logs = self.work / "logs"
@@ -180,8 +182,11 @@ class Stack:
 
     def admin(self, container, path):
         """Status and text of an admin port's page; (0, "") where nobody answers."""
+        address = self.address(container)
+        if not address:  # it is between two starts
+            return 0, ""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(self.address(container), 8081, timeout=2)
+            connection = http.client.HTTPConnection(address, 8081, timeout=2)
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
@@ -207,6 +212,13 @@ class Stack:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode(errors="replace")
+
+    def is_open(self):
+        """The gateway finds the edges, which want to know who asks."""
+        try:
+            return self.ask("GET", "/v1/orders/x")[0] == 401
+        except (OSError, http.client.HTTPException):
+            return False
 
     def load(self):
         return Load(self)
