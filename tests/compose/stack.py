@@ -19,7 +19,7 @@ from shell import Shell, blocks_of  # noqa: E402
 
 PROJECT = "karwan-test"
 SERVICES = ("listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch")
-WAIT_S = 90
+WAIT_S = 240
 
 
 class Wrong(Exception):
@@ -67,7 +67,7 @@ class Stack:
         self.v1 = self._version_1()
         self.v2 = str(root / ".karwan" / "compose-v2" / "docker-compose")
         self.compose_program = self.v2
-        self.rate = 3000
+        self.rate = 10000
         self.env = {**os.environ, "STATE": str(self.state), "GATEWAY_PORT": str(self.port), "GRAFANA_PORT": str(self.grafana),
                     "GATEWAY_RATE": str(self.rate), "ACCESS_LOG": "true", "OUT": str(self.out), "TAG": "test", "ARCHIVE": "on", "COMPOSE_PROJECT_NAME": PROJECT}
         self.shell = None
