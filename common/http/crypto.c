@@ -5,11 +5,15 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
@@ -287,5 +291,33 @@ enum kw_rc kw_open(struct kw_arena *a, const uint8_t key[32], struct kw_bytes se
 			"the sealed text, its key or its context is wrong");
 	}
 	*ret = (struct kw_bytes) { plain, size };
+	return KW_OK;
+}
+
+/* ---- certificates ---- */
+
+enum kw_rc kw_certificate_expires(struct kw_bytes pem, int64_t *ret_s, struct kw_err *err)
+{
+	int64_t first = INT64_MAX;
+	size_t n = 0;
+	X509 *one;
+
+	kw_assert(pem.n <= INT_MAX);
+	BIO *text = BIO_new_mem_buf(pem.p, (int)pem.n);
+	kw_assert(text);
+	for (; (one = PEM_read_bio_X509(text, NULL, NULL, NULL)) != NULL; n++) {
+		struct tm end;
+		kw_assert(ASN1_TIME_to_tm(X509_get0_notAfter(one), &end) == 1);
+		int64_t at = timegm(&end);
+		first = at < first ? at : first;
+		X509_free(one);
+	}
+	/* at the end of the text there is no more beginning of one; anything else is a torn one */
+	bool torn = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	BIO_free(text);
+	if (n == 0 || torn)
+		return kw_fail_code(err, KW_INVALID, "CERTIFICATE", "no certificates in PEM");
+	*ret_s = first;
 	return KW_OK;
 }

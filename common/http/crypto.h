@@ -45,4 +45,7 @@ struct kw_bytes kw_seal(
 enum kw_rc kw_open(struct kw_arena *a, const uint8_t key[32], struct kw_bytes sealed,
 	struct kw_bytes context, struct kw_bytes *ret, struct kw_err *err);
 
+/* When the first of the certificates in a PEM text expires, in seconds since 1970. */
+enum kw_rc kw_certificate_expires(struct kw_bytes pem, int64_t *ret_s, struct kw_err *err);
+
 #endif

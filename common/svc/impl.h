@@ -20,7 +20,7 @@
 /* Settings that every service has. */
 struct kw_common {
 	const char *brokers, *dsn, *redis_url, *partners_file, *topics_file, *listen, *admin_listen,
-		*log_level, *disk_paths;
+		*log_level, *disk_paths, *certificate_file;
 	int64_t consumers, batch_max, session_ms, linger_ms, http_threads, http_connections,
 		http_per_address, http_deadline_ms, deferred_max, read_connections, sample_ms,
 		secret_days;

@@ -7,8 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "core/log.h"
+#include "http/crypto.h"
+#include "svc/file.h"
 #include "svc/impl.h"
 
 #define ARENA_MAX ((size_t)16 * 1024 * 1024)
@@ -17,6 +20,7 @@
 #define SAY_US (600 * KW_US_PER_S)
 #define DAY_S 86400
 #define PATHS_MAX 8
+#define CERTIFICATES_MAX ((size_t)256 * 1024)
 
 #define GAUGE(n, h)                                        \
 	{                                                  \
@@ -56,16 +60,19 @@ static struct kw_metric disk_size =
 	GAUGE_BY("karwan_disk_size_bytes", "Size of the file system of a folder.", "path");
 static struct kw_metric secret_expires = GAUGE_BY("karwan_secret_expires_timestamp_seconds",
 	"When the oldest secret of a partner is older than KARWAN_SECRET_DAYS.", "kind", "partner");
+static struct kw_metric certificate_expires = GAUGE("karwan_certificate_expires_timestamp_seconds",
+	"When the first of the gateway's certificates expires; 0: there is none.");
 static struct kw_metric failures = {
 	.name = "karwan_sample_failures_total",
-	.help = "Statements for gauges that failed; their gauges are of before.",
+	.help = "Looks for gauges that failed; their gauges are of before.",
 	.kind = KW_COUNTER,
 	.labels = { "gauge" },
 };
 
 struct kw_metric *const kw_sample_metrics[] = { &unpublished, &unpublished_age, &letters, &intents,
 	&intents_age, &exceptions, &connections, &connections_max, &database_bytes, &snapshot_xids,
-	&snapshot_age, &disk_free, &disk_size, &secret_expires, &failures, NULL };
+	&snapshot_age, &disk_free, &disk_size, &secret_expires, &certificate_expires, &failures,
+	NULL };
 
 /* Those of every service. A session's backend_xmin is shown to everybody, when it began is not. */
 static const struct kw_sample samples[] = {
@@ -136,7 +143,7 @@ struct sampler {
 	struct kw_arena *arena;
 	struct state states[SAMPLES_MAX];
 	size_t n;
-	struct state holder_state;
+	struct state holder_state, certificate_state;
 	char holder[200]; /* of the oldest snapshot */
 	int64_t holder_us;
 	const struct kw_sample *now; /* what the transaction at hand runs */
@@ -295,6 +302,25 @@ static void look_at_partners(struct sampler *s)
 	kw_gauge_all(&secret_expires, rows, n);
 }
 
+/* It may come, be replaced, and go while we run. */
+static void look_at_certificate(struct sampler *s)
+{
+	const char *path = s->svc->common.certificate_file;
+	struct kw_bytes pem;
+	struct kw_err err = { 0 };
+	int64_t expires = 0;
+
+	if (path[0] == '\0')
+		return;
+	kw_arena_reset(s->arena);
+	if (access(path, F_OK) == 0 &&
+		(kw_file_read(path, CERTIFICATES_MAX, s->arena, &pem, &err) != KW_OK ||
+			kw_certificate_expires(pem, &expires, &err) != KW_OK))
+		fail(&s->certificate_state, certificate_expires.name, &err);
+	else
+		kw_gauge(&certificate_expires, expires, KW_NO_LABELS);
+}
+
 /* ---- the thread ---- */
 
 static void add(struct sampler *s, const struct kw_sample *sample)
@@ -326,6 +352,7 @@ void *kw_sample_run(void *arg)
 	do {
 		look_at_disks(svc);
 		look_at_partners(s);
+		look_at_certificate(s);
 		take(s, &s->holder_state);
 		for (size_t i = 0; i < s->n && !atomic_load(&svc->leaving); i++)
 			take(s, &s->states[i]);

@@ -51,6 +51,9 @@ const struct kw_config_key kw_common_keys[] = {
 		"folders whose free space is shown, with commas between them"),
 	NUMBER(secret_days, "SECRET_DAYS", "365", 1, 36500,
 		"days after which a partner's secret is to be replaced, from the time of its file"),
+	TEXT(certificate_file, "CERTIFICATE_FILE", "", 0, 1000,
+		"certificates by which the gateway speaks TLS (PEM), whose end is shown; empty, or "
+		"no such file: none"),
 	{ 0 },
 };
 

@@ -5,6 +5,8 @@
 STATE=${STATE:-$LOCAL/compose}
 KARWAN_UID=10001 # of the services, in their images
 GRAFANA_UID=472  # of Grafana, in its own
+POSTGRES_UID=999 # of PostgreSQL
+HAPROXY_UID=99   # of the gateway
 
 # give UID FILE…: nobody but that user of the containers (and root) may read them.
 give() {
@@ -39,6 +41,22 @@ make_stack_secrets() {
 	make_secret grafana-admin secret 12
 	make_secret national-id-key secret 32
 	make_secret national-id-hash-key secret 32
+}
+
+# Where copies of the database go: its user's alone.
+make_backup_place() {
+	mkdir -p "$STATE/backup"
+	as_root mkdir -p "$STATE/backup/archive" "$STATE/backup/copies"
+	as_root chmod 700 "$STATE/backup"
+	as_root chown "$POSTGRES_UID:$POSTGRES_UID" "$STATE/backup" "$STATE/backup/archive" "$STATE/backup/copies"
+}
+
+# The gateway's certificate, where an operator has put one: the chain is no secret, its key is.
+own_certificate() {
+	mkdir -p "$STATE/gateway"
+	chmod 755 "$STATE/gateway"
+	[ ! -e "$STATE/gateway/certificate.pem" ] || as_root chmod 444 "$STATE/gateway/certificate.pem"
+	[ ! -e "$STATE/gateway/certificate.pem.key" ] || give "$HAPROXY_UID" "$STATE/gateway/certificate.pem.key"
 }
 
 make_partner_secrets() {
@@ -77,5 +95,9 @@ secrets() {
 	chmod 644 "$STATE/partners/partners.json"
 	give "$KARWAN_UID" "$STATE"/secrets/* "$STATE"/partners/secrets/*
 	give "$GRAFANA_UID" "$STATE/secrets/grafana-admin"
+	make_backup_place
+	own_certificate
+	# the containers' users read these, also in a checkout that its owner keeps to himself
+	chmod -R a+rX "$ROOT"/infra/{gateway,grafana,postgres,prometheus,redis,simulators} "$ROOT/schemas/topics.json"
 	say "secrets and partners are in $STATE"
 }

@@ -1,5 +1,5 @@
 """docker-compose.yml as an operator has it, on stand-ins of the official images: what the file says, what the images are, the stack
-started, scaled 1-4-2 under load, restarted, refused, drained, and clean in the end. Each step is a function with the stack.
+started, scaled 1-4-2 under load, restarted, refused, drained, upgraded, restored, and clean in the end. Each step is a function with the stack.
 Arguments: the checkout, a folder to work in, the steps (none: all). Started by tests/compose/run."""
 
 import pathlib
@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import faults  # noqa: E402
 import gateway  # noqa: E402
 import images  # noqa: E402
+import operating  # noqa: E402
 import scaling  # noqa: E402
 import start  # noqa: E402
 from stack import Stack, Wrong  # noqa: E402
@@ -19,8 +20,8 @@ from stack import Stack, Wrong  # noqa: E402
 # in this order; a step needs what those of START made
 FILES = (start.what_the_file_says, images.what_they_are)
 START = (start.up, start.nothing_else_is_published, start.memory, scaling.demo)
-STEPS = (gateway.paths, gateway.limits, scaling.one_four_two, scaling.restarts, faults.no_replica, faults.kafka_away,
-         faults.what_is_wrong_is_said, scaling.stop_drains, start.clean, gateway.rate)
+STEPS = (gateway.paths, gateway.limits, gateway.tls, scaling.one_four_two, scaling.restarts, faults.no_replica, faults.kafka_away,
+         faults.what_is_wrong_is_said, faults.comes_back_by_itself, scaling.stop_drains, operating.upgrade, operating.restore, start.clean, gateway.rate)
 
 
 def main():

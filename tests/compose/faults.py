@@ -23,6 +23,8 @@ def kafka_away(stack):
     wait_for("order-routing not to be ready", lambda: stack.admin(name, "/readyz")[0] == 503)
     asked = run("docker", "exec", name, "order-routing", "--healthcheck", check=False)
     need(asked.returncode == 1 and json.loads(asked.stdout)["why"] == "Kafka is away", f"--healthcheck: {asked}")
+    stack.compose("restart", "payment-reconciliation")  # who starts meanwhile waits with the others
+    wait_for("payment-reconciliation to wait", lambda: stack.admin(stack.containers("payment-reconciliation")[0], "/readyz")[0] == 503)
     wait_for("the gateway to see it of all", lambda: stack.ask("GET", "/v1/orders/x")[0] == 503)
     status, headers, _ = stack.ask("GET", "/v1/orders/x")
     need(status == 503 and headers["Retry-After"], f"the gateway answered {status} {headers}")
@@ -37,7 +39,7 @@ def refusal(stack, volumes, environment):
     given = dict(line.split("=", 1) for line in told["Config"]["Env"] if line.startswith("KARWAN_")) | environment
     options = [part for name, value in given.items() for part in ("-e", f"{name}={value}")]
     options += [part for volume in volumes for part in ("-v", volume)]
-    done = run("docker", "run", "--rm", "--read-only", *options, "karwan/order-routing:test", check=False)
+    done = run("docker", "run", "--rm", "--read-only", *options, f"karwan/order-routing:{stack.env['TAG']}", check=False)
     return done.returncode, done.stderr
 
 
@@ -71,3 +73,41 @@ def what_is_wrong_is_said(stack):
         for name in stack.containers(service):
             wait_for(f"{name} to have PostgreSQL", lambda name=name: '"postgres":"ok"' in stack.admin(name, "/readyz")[1])
     shutil.rmtree(mine)
+
+
+def says_and_ends(stack, service, text):
+    """Started now it ends with 78, again and again, and says this each time and nothing else."""
+    stack.compose("restart", service)
+    for name in stack.containers(service, everything=True):
+        def paused(name=name):
+            told = stack.inspect(name)
+            return told["State"] if told["RestartCount"] > 1 and told["State"]["Status"] == "restarting" else None
+
+        state, _ = wait_for(f"{name} to be started again and again", paused)
+        need(state["ExitCode"] == 78, f"{name} ended with {state['ExitCode']}")
+        told = run("docker", "logs", "--since", state["StartedAt"], name)
+        lines = set((told.stdout + told.stderr).splitlines()) - {f"{service}: the configuration is wrong (see --help):"}
+        need(len(lines) == 1 and text in lines.pop(), f"{name} says {told.stdout}{told.stderr}, not '{text}'")
+
+
+def comes_back_by_itself(stack):
+    """A secret that is missing, open to everybody, or wrong: nobody but its file is touched to mend it."""
+    secret, aside = stack.state / "partners" / "secrets" / "dibs", stack.work / "dibs"
+    secret.rename(aside)
+    says_and_ends(stack, "order-routing", "secrets/dibs: No such file")
+    aside.rename(secret)
+    wait_for("order-routing to have its secret", stack.all_ready)
+    secret.chmod(0o404)
+    says_and_ends(stack, "order-routing", "secrets/dibs: everybody may read it (chmod o-r)")
+    secret.chmod(0o400)
+    wait_for("order-routing to have its secret for itself", stack.all_ready)
+    password = stack.state / "secrets" / "pgpass-routing"
+    right = password.read_text(encoding="utf-8")
+    password.write_text(right.rpartition(":")[0] + ":0123\n", encoding="utf-8")
+    stack.compose("restart", "order-routing")
+    name = stack.containers("order-routing")[0]
+    wait_for("order-routing to say that its password is wrong", lambda: "password authentication failed" in stack.log("order-routing"))
+    status, text = stack.admin(name, "/readyz")
+    need(status == 200 and '"postgres":"degraded"' in text, f"with a wrong password: {status} {text}")
+    password.write_text(right, encoding="utf-8")
+    wait_for("order-routing to have the right one", stack.all_ready)

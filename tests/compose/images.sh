@@ -16,11 +16,24 @@ build_image() {
 	docker build -q --build-arg "BASE=$BASE_IMAGE" -t "$name" "$@" >>"$WORK/build.log" 2>&1
 }
 
+# build_ours FOLDER TAG
 build_ours() {
 	local target
 	for target in "${TARGETS[@]}"; do
-		build_image "karwan/$target:$TAG" -f "$ROOT/infra/docker/Dockerfile" --target "$target" "$ROOT" || return 1
+		build_image "karwan/$target:$2" -f "$ROOT/infra/docker/Dockerfile" --target "$target" "$1" || return 1
 	done
+}
+
+# The release after this one, as far as an upgrade needs it: what the images are built from, and tests/upgrade/next.patch.
+build_next() {
+	local next=$WORK/next
+	rm -rf "$next"
+	mkdir -p "$next/tests"
+	cp -r "$ROOT"/{.dockerignore,CMakeLists.txt,CMakePresets.json,common,infra,schemas,services} "$next/"
+	cp "$ROOT/tests/CMakeLists.txt" "$next/tests/"
+	patch --silent -p1 -d "$next/services/order-routing" -i "$ROOT/tests/upgrade/next.patch" >>"$WORK/build.log" 2>&1 || return 1
+	build_ours "$next" next || return 1
+	rm -rf "$next"
 }
 
 build_standins() {
@@ -40,7 +53,7 @@ in_parallel_builds() {
 	local ours
 	say "building images (the first time some minutes)"
 	: >"$WORK/build.log"
-	build_ours &
+	{ build_ours "$ROOT" "$TAG" && build_next; } &
 	ours=$!
 	build_standins || { wait "$ours" || true; build_failed; }
 	wait "$ours" || build_failed

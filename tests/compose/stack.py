@@ -10,11 +10,16 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "scenario"))
+
+from shell import Shell, blocks_of  # noqa: E402
 
 PROJECT = "karwan-test"
 SERVICES = ("listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch")
-WAIT_S = 90
+WAIT_S = 240
 
 
 class Wrong(Exception):
@@ -62,9 +67,10 @@ class Stack:
         self.v1 = self._version_1()
         self.v2 = str(root / ".karwan" / "compose-v2" / "docker-compose")
         self.compose_program = self.v2
-        self.rate = 3000
+        self.rate = 10000
         self.env = {**os.environ, "STATE": str(self.state), "GATEWAY_PORT": str(self.port), "GRAFANA_PORT": str(self.grafana),
-                    "GATEWAY_RATE": str(self.rate), "ACCESS_LOG": "true", "OUT": str(self.out), "TAG": "test", "COMPOSE_PROJECT_NAME": PROJECT}
+                    "GATEWAY_RATE": str(self.rate), "ACCESS_LOG": "true", "OUT": str(self.out), "TAG": "test", "ARCHIVE": "on", "COMPOSE_PROJECT_NAME": PROJECT}
+        self.shell = None
 
     @staticmethod
     def _version_1():
@@ -81,6 +87,8 @@ class Stack:
         return self
 
     def __exit__(self, kind, *_):
+        if self.shell:
+            self.shell.close()
         if kind is not None:
             self.keep_logs()
         self.down()
@@ -95,6 +103,9 @@ class Stack:
 
     def down(self):
         self.compose("--profile", "demo", "--profile", "tools", "down", "-v", "--remove-orphans", "-t", "20", check=False)
+        # the next database is another one, and an archive has one database's WAL
+        for place in (*self.state.glob("backup/*/*"), *self.state.glob("gateway/*")):
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def keep_logs(self):
         logs = self.work / "logs"
@@ -105,9 +116,23 @@ class Stack:
             (logs / f"{container}.log").write_text(told.stdout + told.stderr, encoding="utf-8")
         print(f"logs: {logs}")
 
-    def ctl(self, *words, volumes=(), check=True):
+    def ctl(self, *words, volumes=()):
+        """karwanctl: exit status, standard output, standard error."""
         options = [part for volume in volumes for part in ("-v", volume)]
-        return self.compose("--profile", "tools", "run", "--rm", "-T", "--no-deps", *options, "karwanctl", *words, check=check)
+        done = self.compose("--profile", "tools", "run", "--rm", "-T", "--no-deps", *options, "karwanctl", *words, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def types(self, page, *names):
+        """What an operator does by these blocks of a page in docs/; he has one shell all the time."""
+        if not self.shell:
+            plugins = self.work / "docker" / "cli-plugins"
+            plugins.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.v2, plugins / "docker-compose")
+            self.shell = Shell(self.root, self.work, {**self.env, "DOCKER_CONFIG": str(plugins.parent), "COMPOSE_FILE": ":".join(
+                str(self.root / name) for name in ("docker-compose.yml", "tests/compose/override.yml"))})
+            self.shell.run("set -euo pipefail")
+        for name in names:
+            self.shell.type(blocks_of(self.root / "docs" / page)[name])
 
     # ---- containers ----
 
@@ -125,14 +150,43 @@ class Stack:
         told = run("docker", "logs", container)
         return told.stdout + told.stderr
 
+    def log(self, service):
+        """Of all replicas that run."""
+        return "".join(self.logs(name) for name in self.containers(service))
+
+    def psql(self, sql):
+        """Rows of the superuser's question, as lists of texts."""
+        told = run("docker", "exec", self.containers("postgres")[0], "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t",
+                   "-U", "postgres", "-d", "karwan", "-c", sql).stdout
+        return [line.split("\t") for line in told.splitlines()]
+
+    def outside(self, *words):
+        """What a program of this machine prints that finds Kafka by the name which it advertises."""
+        names = self.work / "hosts"
+        names.write_text(f"127.0.0.1 localhost\n{self.address(self.containers('kafka')[0])} kafka\n", encoding="utf-8")
+        return run("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', names, *words,
+                   env={**os.environ, "KARWAN_KAFKA_BROKERS": "kafka:9092"}).stdout
+
+    def records(self, topic):
+        """All that is in a topic, as kcat has it."""
+        return [json.loads(line) for line in self.outside(
+            "kcat", "-C", "-q", "-e", "-J", "-b", "kafka:9092", "-t", topic, "-o", "beginning").splitlines()]
+
+    def partner(self):
+        """What a partner who follows the rule of places prints, until now."""
+        return self.outside(sys.executable, self.root / "infra" / "simulators" / "partner.py", "-e").splitlines()
+
     def address(self, container, network="inside"):
         networks = self.inspect(container)["NetworkSettings"]["Networks"]
         return next(of["IPAddress"] for name, of in networks.items() if name.endswith("_" + network))
 
     def admin(self, container, path):
         """Status and text of an admin port's page; (0, "") where nobody answers."""
+        address = self.address(container)
+        if not address:  # it is between two starts
+            return 0, ""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(self.address(container), 8081, timeout=2)
+            connection = http.client.HTTPConnection(address, 8081, timeout=2)
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
@@ -159,6 +213,13 @@ class Stack:
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode(errors="replace")
 
+    def is_open(self):
+        """The gateway finds the edges, which want to know who asks."""
+        try:
+            return self.ask("GET", "/v1/orders/x")[0] == 401
+        except (OSError, http.client.HTTPException):
+            return False
+
     def load(self):
         return Load(self)
 
@@ -169,9 +230,9 @@ class Stack:
         everything.write_text("".join(log.read_text(encoding="utf-8") for log in logs), encoding="utf-8")
 
         def verdict():
-            told = self.ctl("--json", "check", "--attempts", "/out/attempts", volumes=[f"{self.out}:/out:ro"], check=False)
-            need(told.returncode in (0, 1), f"karwanctl check: {told.stdout}{told.stderr}")
-            found = json.loads(told.stdout.splitlines()[-1])
+            status, out, err = self.ctl("--json", "check", "--attempts", "/out/attempts", volumes=[f"{self.out}:/out:ro"])
+            need(status in (0, 1), f"karwanctl check: {out}{err}")
+            found = json.loads(out.splitlines()[-1])
             return found if found["behind"] == 0 else None
 
         return wait_for("everything to arrive", verdict, 120)[0]
@@ -196,6 +257,11 @@ class Load:
 
     def sent(self):
         return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def more(self, n=100):
+        """Waits until so many more were sent."""
+        wanted = self.sent() + n
+        wait_for(f"{n} more messages", lambda: not self.runs() or self.sent() >= wanted)
 
     def runs(self):
         return self.process.poll() is None

@@ -9,9 +9,9 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import time
 
 from load import Load, all_is_done, catalogue, goes_on, until
+from restoring import partners_know, restored
 from running import System
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
@@ -31,6 +31,7 @@ class Postgres:
         shutil.copy(ROOT / "infra" / "postgres" / "backup", self.tool)
         self.mine(self.aside)
         programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+        self.copy = None  # the last one
         self.path = f"{programs}:{os.environ['PATH']}"
 
     @staticmethod
@@ -62,6 +63,41 @@ class Postgres:
         shutil.copy(self.home / "superuser.pgpass", self.aside / "pgpass")
         self.mine(self.aside / "pgpass")
 
+    def archives(self):
+        self.set(archive_mode="on", archive_timeout="2s", archive_command=f'"{self.tool}" archive "{self.archive}" "%p"')
+        self.restart()
+
+    def stop_archive(self):
+        """Whoever keeps it is away for a while."""
+        self.set(archive_command="false")
+        self.system.psql("SELECT pg_reload_conf()")
+
+    def take(self):
+        self.copy = self.run(self.tool, "take", self.dsn, self.copies)
+        return self.copy
+
+    def keeps_one(self, old):
+        """Of two copies the newer, and the WAL that it needs."""
+        new = self.take()
+        self.run(self.tool, "keep", "7", self.copies, self.archive)
+        if not pathlib.Path(old).exists():
+            raise SystemExit("a copy of two is gone, and seven were to stay")
+        self.run(self.tool, "keep", "1", self.copies, self.archive)
+        begins = (pathlib.Path(new) / "backup_label").read_text(encoding="utf-8").split("(file ")[1].partition(")")[0]
+        pieces = sorted(path.name for path in self.archive.iterdir() if len(path.name) == 24)
+        if pathlib.Path(old).exists() or not pathlib.Path(new).exists() or (pieces and pieces[0][8:] < begins[8:]):
+            raise SystemExit(f"not what is needed since {begins}: {pieces}, {sorted(self.copies.iterdir())}")
+
+    def restore(self, copy):
+        self.run(self.tool, "restore", copy, self.archive, self.home / "data")
+        self.system.verb("start", "postgres")
+        self.is_up()
+
+    def begin_epoch(self):
+        status, out, err = self.system.ctl("epoch")
+        if status != 0 or "epoch 2" not in out:
+            raise SystemExit(f"karwanctl epoch: {status} {out}{err}")
+
     def lose(self):
         """Its machine is gone: no orderly end, and no files."""
         self.system.psql("ALTER SYSTEM SET archive_command = 'false'")
@@ -80,41 +116,6 @@ class Postgres:
         return done.stdout.strip() if done.returncode == 0 else None
 
 
-def partner(system):
-    """What a partner who follows the rule of places prints, until now."""
-    return subprocess.run([sys.executable, ROOT / "infra" / "simulators" / "partner.py", "-e"], check=True, capture_output=True,
-                          text=True, env={**os.environ, **system.env()}).stdout.splitlines()
-
-
-def restored_from_a_copy(system, postgres, load):
-    postgres.set(archive_mode="on", archive_timeout="2s", archive_command=f'"{postgres.tool}" archive "{postgres.archive}" "%p"')
-    postgres.restart()
-    goes_on(system)
-    copy = postgres.run(postgres.tool, "take", postgres.dsn, postgres.copies)
-    goes_on(system)
-    system.psql("SELECT pg_switch_wal()")
-    until("WAL after the copy is archived", lambda: system.psql(
-        f"SELECT last_archived_time > '{time.strftime('%Y-%m-%d %H:%M:%S+00', time.gmtime())}'::timestamptz - interval '1 second' "
-        "FROM pg_stat_archiver") == [["t"]])
-    system.psql("ALTER SYSTEM SET archive_command = 'false'")  # whoever keeps the archive is away for a while
-    system.psql("SELECT pg_reload_conf()")
-    goes_on(system)
-    published = int(system.psql("SELECT sum(number) FROM dispatch.published")[0][0])
-    postgres.lose()
-    load.more()  # orders are accepted without it
-    postgres.run(postgres.tool, "restore", copy, postgres.archive, postgres.home / "data")
-    system.verb("start", "postgres")
-    postgres.is_up()
-    went_on = int(system.psql("SELECT sum(number) FROM dispatch.head")[0][0])
-    if went_on >= published:
-        raise SystemExit(f"nothing was lost: {went_on} numbers are there, {published} were published")
-    until("it waits for a decision", lambda: "EPOCH" in system.log("courier-dispatch"))
-    status, out, err = system.ctl("epoch")
-    if status != 0 or "epoch 2" not in out:
-        raise SystemExit(f"karwanctl epoch: {status} {out}{err}")
-    goes_on(system)
-
-
 def failed_over(system, postgres, load):
     standby = postgres.aside / "standby"
     postgres.run("pg_basebackup", "--dbname", postgres.dsn, "--pgdata", standby / "data", "--write-recovery-conf",
@@ -129,7 +130,7 @@ def failed_over(system, postgres, load):
         until("a synchronous standby", lambda: system.psql(
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == [["1"]])
         goes_on(system)
-        before = partner(system)
+        before = system.partner()
         postgres.lose()
         load.more()
     finally:
@@ -147,7 +148,7 @@ def failed_over(system, postgres, load):
     if status != 0:
         raise SystemExit(f"karwanctl accept: {status} {out}{err}")
     goes_on(system)
-    after = partner(system)
+    after = system.partner()
     if missing := collections.Counter(before) - collections.Counter(after):
         raise SystemExit(f"a partner does not find again what was there: {missing}")
     if any(line.startswith("void") for line in set(after) - set(before)):
@@ -161,10 +162,11 @@ def main():
         postgres = Postgres(system)
         postgres.keep_password()
         with Load(system, "A") as load:
-            restored_from_a_copy(system, postgres, load)
+            postgres.archives()
+            restored(system, postgres, load)
         all_is_done(system, load.accepted)
-        if not any(line.startswith("void") for line in partner(system)):
-            raise SystemExit("no partner learnt that events are void")
+        postgres.keeps_one(postgres.copy)
+        partners_know(system)
         with Load(system, "B") as more:
             failed_over(system, postgres, more)
         all_is_done(system, load.accepted + more.accepted)

@@ -75,6 +75,11 @@ class System:
                                "-o", "beginning"], check=True, capture_output=True, text=True).stdout
         return [json.loads(line) for line in told.splitlines()]
 
+    def partner(self):
+        """What a partner who follows the rule of places prints, until now."""
+        return subprocess.run([sys.executable, self.root / "infra" / "simulators" / "partner.py", "-e"], check=True,
+                              capture_output=True, text=True, env={**os.environ, **self.env()}).stdout.splitlines()
+
     def log(self, name):
         return (self.dir / "logs" / f"{name}.log").read_text(encoding="utf-8")
 

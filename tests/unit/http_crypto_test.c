@@ -1,5 +1,5 @@
 /* HMAC, base64, hex and AES-256-GCM against published vectors, and that a changed byte anywhere is
- * noticed. */
+ * noticed; when certificates expire. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -266,6 +266,58 @@ static void test_seal_notices_changes(void **state)
 	assert_int_equal(kw_open(a, key, sealed, text("m-1"), &plain, &err), KW_OK);
 }
 
+/* Made by `openssl req -x509`; they end at 2141359337 and 2486959337. */
+#define EARLIER                                                              \
+	"-----BEGIN CERTIFICATE-----\n"                                      \
+	"MIIBhjCCAS2gAwIBAgIUWSRsWif5a89KSC9T1h3BPEGV080wCgYIKoZIzj0EAwIw\n" \
+	"GTEXMBUGA1UEAwwOa2Fyd2FuLmV4YW1wbGUwHhcNMjYxMTI3MDYwMjE3WhcNMzcx\n" \
+	"MTA5MDYwMjE3WjAZMRcwFQYDVQQDDA5rYXJ3YW4uZXhhbXBsZTBZMBMGByqGSM49\n" \
+	"AgEGCCqGSM49AwEHA0IABB2BOTY++pw9stpus8W5JpY682XturkKOte+F/3odMSw\n" \
+	"7v0qstaOmquCrrSUH9sanrDd6sGDwCeRTvjbqT6GrPijUzBRMB0GA1UdDgQWBBRq\n" \
+	"l97MoXgYeUeES3A8M59LoVqumjAfBgNVHSMEGDAWgBRql97MoXgYeUeES3A8M59L\n" \
+	"oVqumjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cAMEQCICJQriQHYZ0M\n" \
+	"itWFvgLCASj+38K2FZ4mbhDDg2mpA3z1AiBXmzWeISrGktIUFphDzuUbUE3dNdJ4\n" \
+	"NaZvSh8UaJvksA==\n"                                                 \
+	"-----END CERTIFICATE-----\n"
+#define LATER                                                                \
+	"-----BEGIN CERTIFICATE-----\n"                                      \
+	"MIIBhzCCAS2gAwIBAgIUQsmR/f50xWQovm1uqc4ciOsRZpIwCgYIKoZIzj0EAwIw\n" \
+	"GTEXMBUGA1UEAwwOa2Fyd2FuLmV4YW1wbGUwHhcNMjYxMTI3MDYwMjE3WhcNNDgx\n" \
+	"MDIyMDYwMjE3WjAZMRcwFQYDVQQDDA5rYXJ3YW4uZXhhbXBsZTBZMBMGByqGSM49\n" \
+	"AgEGCCqGSM49AwEHA0IABIEE+m8fGXqQ+8RL4L3rdYpqbRZSG8iOBAUDPkbkjtwe\n" \
+	"DpDm/oAg0mLag8DlnPjO3CALBnEdFsZ5YXMDUYWEUa2jUzBRMB0GA1UdDgQWBBTH\n" \
+	"XZ8FBomeyWpzHFxYpN2Jbkb0NjAfBgNVHSMEGDAWgBTHXZ8FBomeyWpzHFxYpN2J\n" \
+	"bkb0NjAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIQDPlILFk+yC\n" \
+	"ah0uM2AJ5JT9ge0D8oTXskQoNKkORX+8OQIgRIfufhrI/Wjv1ptBkI2bARXeugUS\n" \
+	"gydJ/iUo/dXM+9s=\n"                                                 \
+	"-----END CERTIFICATE-----\n"
+static const struct {
+	const char *pem;
+	int64_t expires; /* 0: INVALID */
+} certificates[] = {
+	{ EARLIER, 2141359337 },
+	{ LATER, 2486959337 },
+	{ EARLIER LATER, 2141359337 },
+	{ LATER EARLIER, 2141359337 },
+	{ "leaf\n" LATER "root\n" EARLIER, 2141359337 },
+	{ "", 0 },
+	{ "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0 },
+	{ "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0 },
+	{ LATER "-----BEGIN CERTIFICATE-----\nMIIBhj", 0 },
+};
+
+static void test_certificate_expires(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++) {
+		int64_t expires = 0;
+		struct kw_err err = { 0 };
+		enum kw_rc rc = kw_certificate_expires(text(certificates[i].pem), &expires, &err);
+		assert_int_equal(rc, certificates[i].expires ? KW_OK : KW_INVALID);
+		assert_int_equal(expires, certificates[i].expires);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_open_known),
 		cmocka_unit_test(test_seal_round_trip),
 		cmocka_unit_test(test_seal_notices_changes),
+		cmocka_unit_test(test_certificate_expires),
 	};
 	return cmocka_run_group_tests_name("http_crypto", tests, setup, teardown);
 }

@@ -428,10 +428,12 @@ static void test_health(void **state)
 		"karwan_events_total", "karwan_ready", "karwan_reachable",
 		"karwan_journal_unpublished", "karwan_dead_letters_open",
 		"karwan_postgres_connections", "karwan_postgres_oldest_snapshot_seconds",
-		"karwan_disk_free_bytes", "karwan_secret_expires_timestamp_seconds" };
+		"karwan_disk_free_bytes", "karwan_secret_expires_timestamp_seconds",
+		"karwan_certificate_expires_timestamp_seconds" };
 	struct toy *toy = *state;
 	char line[100];
 
+	toy_set(toy, "KARWAN_CERTIFICATE_FILE", "/nonexistent/certificate.pem");
 	toy_up(toy);
 	toy_ask(toy->admin, "GET", "/healthz", "", "", &answer);
 	assert_int_equal(answer.status, 200);
@@ -455,6 +457,7 @@ static void test_health(void **state)
 	}
 	assert_non_null(strstr(answer.body, "karwan_publisher_leader 1\n"));
 	assert_non_null(strstr(answer.body, "karwan_messages_total 1\n"));
+	assert_non_null(strstr(answer.body, "karwan_certificate_expires_timestamp_seconds 0\n"));
 	FILE *promtool = popen("promtool check metrics", "w");
 	assert_non_null(promtool);
 	fputs(answer.body, promtool);

@@ -2,11 +2,11 @@
 a while old and new programs work side by side; then it is taken back. Nothing is refused but for a moment, lost or doubled.
 Argument: the checkout. Needs what `./karwan servers env` prints."""
 
-import json
 import pathlib
 import sys
 
 from load import Load, all_is_done, catalogue, goes_on
+from releases import NEXT, alone, side_by_side
 from running import System
 
 ROOT = pathlib.Path(sys.argv[1]).resolve()
@@ -16,13 +16,6 @@ def told(what, answer, status, part=""):
     code, out, err = answer
     if code != status or part not in out + err:
         raise SystemExit(f"{what}: {code}, not {status}, or without {part!r}: {out}{err}")
-
-
-def references(system, since):
-    """Of each routed event behind the first ones: whether the next release wrote it."""
-    routed = [record for record in system.records("karwan.orders.events")
-              if "karwan.order.routed.v1" in (record.get("headers") or [])]
-    return [json.loads(record["payload"]).get("reference") for record in sorted(routed, key=lambda one: one["ts"])][since:]
 
 
 def replace(system, name, programs):
@@ -36,29 +29,18 @@ def main():
         following = f"{system.bin}/next"
         catalogue(system)
         with Load(system, "U") as load:
-            goes_on(system)
+            alone(system, None)
             told("migrate", system.ctl("--json", "migrate", login="karwan_admin", programs=following), 0, '{"applied":1}')
             told("the old migrate", system.ctl("migrate", login="karwan_admin"), 2, "900_next.sql")
-            goes_on(system)
-            if any(references(system, 0)):
-                raise SystemExit("the next release wrote before it was there")
-            side_by_side = len(references(system, 0))
+            since = alone(system, None)
             replace(system, "order-routing.2", following)
-            both = set(references(system, side_by_side))
-            if both != {None, "NEXT"}:
-                raise SystemExit(f"old and new do not work side by side: {both}")
+            side_by_side(system, since)
             replace(system, "order-routing", following)
-            alone = len(references(system, 0))
-            goes_on(system)
-            if set(references(system, alone)) != {"NEXT"}:
-                raise SystemExit("an old replica is left")
+            alone(system, NEXT)
             # and back
             for name in ("order-routing", "order-routing.2"):
                 replace(system, name, None)
-            alone = len(references(system, 0))
-            goes_on(system)
-            if set(references(system, alone)) != {None}:
-                raise SystemExit("a new replica is left")
+            alone(system, None)
         all_is_done(system, load.accepted)
         system.check_messages()
     if system.errors:
