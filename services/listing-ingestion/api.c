@@ -178,9 +178,8 @@ static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs,
 
 /* ---- the routes ---- */
 
-#define SHOWN(of, table)                                                       \
-	static const struct kw_answer of##_answers[] = { { 200, table, NULL }, \
-		{ 404, NULL, NULL }, { 0 } }
+#define SHOWN(of, table) \
+	static const struct kw_answer of##_answers[] = { { 200, table, NULL }, { 0 } }
 SHOWN(maker, maker_shown_fields);
 SHOWN(hub, hub_body_fields);
 SHOWN(listing, listing_body_fields);
