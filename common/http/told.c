@@ -12,15 +12,17 @@ size_t kw_route_body_max(const struct kw_route *route)
 	return route->max_body ? route->max_body : BODY_MAX;
 }
 
-/* The server's own: framing, no caller, too slow, too large, another media type, values that do not
- * fit, limits, our fault, not now. */
-static const int server_statuses[] = { 400, 401, 408, 413, 415, 422, 429, 500, 503 };
+/* The server's own: framing, no caller, a path's argument that names nothing (or cannot), too slow,
+ * too large, another media type, values that do not fit, limits, our fault, not now. */
+static const int server_statuses[] = { 400, 401, 404, 408, 413, 415, 422, 429, 500, 503 };
 
 static bool server_answers(const struct kw_route *route, int status)
 {
 	switch (status) {
 	case 401:
 		return route->auth != 0;
+	case 404:
+		return strchr(route->path, ':');
 	case 415:
 		return route->body != KW_NO_BODY;
 	case 422:

@@ -29,7 +29,7 @@ const char *const kw_config_known[] = {
 struct load {
 	struct kw_arena *arena;
 	FILE *errors;
-	size_t n_errors;
+	enum kw_rc rc;
 };
 
 static void load_key(struct load *l, const struct kw_config_key *key, void *into);
@@ -43,13 +43,13 @@ static void secret_name(const struct kw_config_key *key, char *out, size_t size)
 enum kw_rc kw_config_load(const struct kw_config_key *const *tables, void *const *structs,
 	struct kw_arena *a, FILE *errors)
 {
-	struct load l = { a, errors, 0 };
+	struct load l = { a, errors, KW_OK };
 
 	for (size_t t = 0; tables[t]; t++)
 		for (const struct kw_config_key *key = tables[t]; key->env; key++)
 			load_key(&l, key, (char *)structs[t] + key->offset);
 	refuse_unknown(&l, tables);
-	return l.n_errors > 0 ? KW_INVALID : KW_OK;
+	return l.rc;
 }
 
 static void load_key(struct load *l, const struct kw_config_key *key, void *into)
@@ -130,19 +130,22 @@ static bool is_of(const char *characters, const struct kw_bytes *text)
 static void load_secret(struct load *l, const struct kw_config_key *key, struct kw_bytes *into)
 {
 	char name[128];
+	enum kw_rc rc = KW_OK;
 	struct kw_err err;
 
 	secret_name(key, name, sizeof(name));
 	const char *path = getenv(name);
 	if (!path || !path[0])
 		complain(l, "%s: required (%s)", name, key->help);
-	else if (kw_secret_read(path, l->arena, into, &err) != KW_OK)
+	else if ((rc = kw_secret_read(path, l->arena, into, &err)) != KW_OK)
 		complain(l, "%s: %s", name, err.reason);
 	else if (into->n < (size_t)key->min || into->n > (size_t)key->max)
 		complain(l, "%s: a secret of %zu bytes, not between %" PRId64 " and %" PRId64, name,
 			into->n, key->min, key->max);
 	else if (key->choices && !is_of(key->choices, into))
 		complain(l, "%s: a secret with other characters than %s", name, key->choices);
+	if (rc == KW_RETRY)
+		l->rc = rc;
 }
 
 static bool is_known(const struct kw_config_key *const *tables, const char *name, size_t n)
@@ -174,7 +177,8 @@ static void complain(struct load *l, const char *fmt, ...)
 {
 	va_list args;
 
-	l->n_errors++;
+	if (l->rc == KW_OK)
+		l->rc = KW_INVALID;
 	va_start(args, fmt);
 	vfprintf(l->errors, fmt, args);
 	va_end(args);

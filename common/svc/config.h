@@ -60,7 +60,7 @@ struct kw_config_key {
 
 /* tables: NULL-terminated list of { 0 }-terminated tables with the structs that they fill. Writes
  * every error to `errors` (one line each) and returns INVALID if there was one: the caller exits
- * 78. */
+ * 78; RETRY where a secret cannot be read now. */
 enum kw_rc kw_config_load(const struct kw_config_key *const *tables, void *const *structs,
 	struct kw_arena *a, FILE *errors);
 void kw_config_help(const struct kw_config_key *const *tables, FILE *out);

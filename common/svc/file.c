@@ -12,6 +12,20 @@
 static enum kw_rc read_open(int fd, const struct stat *st, const char *path, size_t max_bytes,
 	struct kw_arena *a, struct kw_bytes *ret, struct kw_err *err);
 
+/* The machine's trouble is not the file's: another time it may be read. */
+static enum kw_rc rc_of(int number)
+{
+	switch (number) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EIO:
+		return KW_RETRY;
+	default:
+		return KW_INVALID;
+	}
+}
+
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -23,7 +37,7 @@ static enum kw_rc open_file(const char *path, struct stat *ret_st, int *ret_fd, 
 	/* a FIFO without a writer must not hold up the start */
 	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (*ret_fd < 0 || fstat(*ret_fd, ret_st) != 0)
-		return kw_fail(err, KW_INVALID, "%s: %s", path, strerror(errno));
+		return kw_fail(err, rc_of(errno), "%s: %s", path, strerror(errno));
 	if (!S_ISREG(ret_st->st_mode))
 		return kw_fail(err, KW_INVALID, "%s: not a plain file", path);
 	return KW_OK;
@@ -75,7 +89,7 @@ static enum kw_rc read_open(int fd, const struct stat *st, const char *path, siz
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return kw_fail(err, KW_INVALID, "%s: %s", path, strerror(errno));
+			return kw_fail(err, rc_of(errno), "%s: %s", path, strerror(errno));
 		if (got == 0)
 			break;
 		n += (size_t)got;

@@ -7,7 +7,8 @@
 #include "core/buf.h"
 #include "core/err.h"
 
-/* INVALID: absent, not readable, not a plain file, or larger than max. */
+/* INVALID: absent, not readable, not a plain file, or larger than max. RETRY: the machine has no
+ * descriptors or memory now, or its disk fails. */
 enum kw_rc kw_file_read(const char *path, size_t max_bytes, struct kw_arena *a,
 	struct kw_bytes *ret, struct kw_err *err);
 

@@ -209,10 +209,13 @@ static void read_secrets(struct check *c, const char *at, const char *const *fil
 		snprintf(pointer, sizeof(pointer), "%s/%zu", at, i);
 		if (name[0] != '/')
 			name = kw_arena_printf(c->arena, "%s/%s", c->folder, name);
-		if (kw_secret_read(name, c->arena, &ret->keys[i], &err) != KW_OK)
+		enum kw_rc rc = kw_secret_read(name, c->arena, &ret->keys[i], &err);
+		if (rc != KW_OK)
 			complain(c, pointer, err.reason);
 		else if (webhook && !kw_standard_webhook_secret_ok(ret->keys[i]))
 			complain(c, pointer, "not a Standard Webhooks secret (base64)");
+		if (rc == KW_RETRY)
+			c->rc = rc;
 	}
 	ret->n = n;
 }

@@ -52,7 +52,7 @@ struct kw_partners {
 };
 
 /* Names of secret files are relative to the partners file. INVALID says all that is wrong, with the
- * pointer into the file of the first. */
+ * pointer into the file of the first; RETRY that a file cannot be read now. */
 enum kw_rc kw_partners_load(
 	const char *file, struct kw_arena *a, struct kw_partners *ret, struct kw_err *err);
 const struct kw_partner *kw_partners_find(

@@ -90,7 +90,7 @@ enum kw_rc kw_settings_load(struct kw_svc *svc, FILE *errors)
 	svc->arena = kw_arena_new(ARENA_MAX);
 	svc->own = kw_arena_alloc(svc->arena, 1, service->config_size);
 	struct tables t = tables_of(service, common, svc->own);
-	enum kw_rc rc = kw_config_load(t.tables, t.structs, svc->arena, errors);
+	enum kw_rc rc = kw_config_load(t.tables, t.structs, svc->arena, errors), read;
 	/* a member that was refused is NULL and not looked at again */
 	if (common->dsn && strncmp(common->dsn, "postgresql://", 13) != 0 &&
 		strncmp(common->dsn, "postgres://", 11) != 0)
@@ -103,16 +103,17 @@ enum kw_rc kw_settings_load(struct kw_svc *svc, FILE *errors)
 		complain(errors, "KARWAN_REDIS_URL", &err);
 		rc = KW_INVALID;
 	}
-	if (common->topics_file && load_topics(svc, &err) != KW_OK) {
+	if (common->topics_file && (read = load_topics(svc, &err)) != KW_OK) {
 		complain(errors, "KARWAN_TOPICS_FILE", &err);
-		rc = KW_INVALID;
+		rc = rc == KW_RETRY ? rc : read;
 	}
 	if (common->partners_file) {
-		if (read_partners(svc, &partners, &err) == KW_OK) {
+		read = read_partners(svc, &partners, &err);
+		if (read == KW_OK) {
 			atomic_store(&svc->partners, partners);
 		} else {
 			complain(errors, "KARWAN_PARTNERS_FILE", &err);
-			rc = KW_INVALID;
+			rc = rc == KW_RETRY ? rc : read;
 		}
 	}
 	return rc;

@@ -69,7 +69,8 @@ static void on_commit(void *ctx)
 	pthread_mutex_unlock(&svc->look);
 }
 
-static bool load_settings(struct kw_svc *svc)
+/* 0, or the status to leave with. */
+static int load_settings(struct kw_svc *svc)
 {
 	char *text = NULL;
 	size_t n;
@@ -77,19 +78,19 @@ static bool load_settings(struct kw_svc *svc)
 	struct kw_err err = { 0 };
 
 	kw_assert(errors != NULL);
-	bool good = kw_settings_load(svc, errors) == KW_OK;
+	enum kw_rc rc = kw_settings_load(svc, errors);
 	fclose(errors);
-	if (!good)
-		fprintf(stderr, "%s: the configuration is wrong (see --help):\n%s",
-			svc->service->name, text);
+	if (rc != KW_OK)
+		fprintf(stderr, "%s: the configuration %s:\n%s", svc->service->name,
+			rc == KW_RETRY ? "cannot be read now" : "is wrong (see --help)", text);
 	free(text);
-	if (!good || !svc->service->start)
-		return good;
-	if (svc->service->start(svc, &err) == KW_OK)
-		return true;
+	if (rc != KW_OK)
+		return rc == KW_RETRY ? 1 : EXIT_CONFIG;
+	if (!svc->service->start || svc->service->start(svc, &err) == KW_OK)
+		return 0;
 	fprintf(stderr, "%s: %s%s%s\n", svc->service->name, err.pointer, err.pointer[0] ? ": " : "",
 		err.reason);
-	return false;
+	return EXIT_CONFIG;
 }
 
 int kw_svc_run(const struct kw_service *service, int argc, char **argv)
@@ -112,7 +113,9 @@ int kw_svc_run(const struct kw_service *service, int argc, char **argv)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&svc->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	status = load_settings(svc) ? run(svc) : EXIT_CONFIG;
+	status = load_settings(svc);
+	if (status == 0)
+		status = run(svc);
 	kw_settings_done(svc);
 	pthread_cond_destroy(&svc->changed);
 	pthread_mutex_destroy(&svc->lock);

@@ -51,6 +51,7 @@ client_env() {
 	END
 }
 
+# The lines of RUN/more/NAME, if there is such a file, win.
 service_env() {
 	client_env "${LOGIN[$(service_of "$1")]}"
 	cat <<-END
@@ -64,6 +65,7 @@ service_env() {
 		echo "KARWAN_NATIONAL_ID_KEY_FILE=$RUN/secrets/national-id-key"
 		echo "KARWAN_NATIONAL_ID_HASH_KEY_FILE=$RUN/secrets/national-id-hash-key"
 	fi
+	[ ! -e "$RUN/more/$1" ] || cat "$RUN/more/$1"
 }
 
 # The command line that runs NAME in the foreground, in COMMAND; the signal that ends it, in STOP_WITH.

@@ -201,14 +201,12 @@ static const struct kw_answer tracking_answers[] = {
 };
 static const struct kw_answer parcel_answers[] = {
 	{ 200, parcel_view_fields, NULL },
-	{ 404, NULL, NULL },
 	{ 0 },
 };
 static const struct kw_argument label_query[] = { { "format", false, &label_formats }, { 0 } };
 static const struct kw_answer label_answers[] = {
 	{ 200, NULL, "application/pdf" },
 	{ 200, NULL, "application/zpl" },
-	{ 404, NULL, NULL },
 	{ 409, NULL, NULL },
 	{ 0 },
 };

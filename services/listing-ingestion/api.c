@@ -45,10 +45,12 @@ PUT_ANSWER(hub);
 PUT_ANSWER(listing);
 
 static enum kw_rc append(struct kw_request *rq, const char *type, const char *kind,
-	const void *message, const struct kw_field *answer, struct kw_err *err)
+	const struct kw_field *fields, const void *message, const struct kw_field *answer,
+	struct kw_err *err)
 {
 	struct kw_uuid subject = kw_uuid_of(kind, rq->params[0]);
 
+	KW_TRY(check_nothing_in_clear(rq->arena, fields, message, err));
 	return kw_svc_append(rq, type, rq->params[0], &subject, message,
 		kw_svc_text(rq->arena, answer, &(struct put_answer) { rq->params[0] }), err);
 }
@@ -63,7 +65,8 @@ static enum kw_rc put_maker(struct kw_request *rq, struct kw_response *rs, struc
 	if (body->national_id)
 		KW_TRY(seal_national_id(kw_svc_config(rq->ctx), rq->arena, rq->params[0],
 			body->national_id, &message.maker.national_id, err));
-	return append(rq, "karwan.maker.put.v1", "maker", &message, put_maker_fields, err);
+	return append(rq, "karwan.maker.put.v1", "maker", maker_put_fields, &message,
+		put_maker_fields, err);
 }
 
 static enum kw_rc put_hub(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
@@ -72,7 +75,8 @@ static enum kw_rc put_hub(struct kw_request *rq, struct kw_response *rs, struct 
 
 	(void)rs;
 	KW_TRY(take_id(rq, "/hub_id", &message.hub.hub_id, err));
-	return append(rq, "karwan.hub.put.v1", "hub", &message, put_hub_fields, err);
+	return append(
+		rq, "karwan.hub.put.v1", "hub", hub_put_fields, &message, put_hub_fields, err);
 }
 
 static enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
@@ -82,7 +86,8 @@ static enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, str
 	(void)rs;
 	KW_TRY(take_id(rq, "/listing_id", &message.listing.listing_id, err));
 	KW_TRY(check_listing(&message.listing, err));
-	return append(rq, "karwan.listing.put.v1", "listing", &message, put_listing_fields, err);
+	return append(rq, "karwan.listing.put.v1", "listing", listing_put_fields, &message,
+		put_listing_fields, err);
 }
 
 /* ---- reads ---- */
@@ -178,9 +183,8 @@ static enum kw_rc post_resolution(struct kw_request *rq, struct kw_response *rs,
 
 /* ---- the routes ---- */
 
-#define SHOWN(of, table)                                                       \
-	static const struct kw_answer of##_answers[] = { { 200, table, NULL }, \
-		{ 404, NULL, NULL }, { 0 } }
+#define SHOWN(of, table) \
+	static const struct kw_answer of##_answers[] = { { 200, table, NULL }, { 0 } }
 SHOWN(maker, maker_shown_fields);
 SHOWN(hub, hub_body_fields);
 SHOWN(listing, listing_body_fields);

@@ -4,6 +4,7 @@
 
 #include "http/crypto.h"
 #include "rules.h"
+#include "svc/svc.h"
 
 enum kw_rc seal_national_id(const struct config *config, struct kw_arena *a, const char *maker_id,
 	const char *text, const struct sealed_id **ret, struct kw_err *err)
@@ -30,5 +31,15 @@ enum kw_rc seal_national_id(const struct config *config, struct kw_arena *a, con
 		.masked = kw_arena_str(a, masked),
 	};
 	*ret = sealed;
+	return KW_OK;
+}
+
+enum kw_rc check_nothing_in_clear(
+	struct kw_arena *a, const struct kw_field *fields, const void *message, struct kw_err *err)
+{
+	const char *text = kw_svc_text(a, fields, message);
+
+	if (count_national_ids(text, strlen(text)) > 0)
+		return kw_fail(err, KW_INVALID, "a national id stands outside of national_id");
 	return KW_OK;
 }

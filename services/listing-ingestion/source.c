@@ -41,13 +41,17 @@ static enum kw_rc check_id(const char *id, const char *pointer, struct kw_err *e
 	return KW_OK;
 }
 
-/* One may stand where it belongs, and nowhere else: it would be kept in clear. */
-static enum kw_rc check_private(struct kw_bytes json, const char *national_id, struct kw_err *err)
+/* One may stand where it belongs, and nowhere else: it would be kept in clear. Also not in escapes,
+ * which few rows have. */
+static enum kw_rc check_private(struct source *s, struct kw_bytes json, const char *national_id,
+	const struct kw_field *fields, const void *message, struct kw_err *err)
 {
 	size_t own = national_id ? count_national_ids(national_id, strlen(national_id)) : 0;
 
 	if (count_national_ids(json.p, json.n) > own)
 		return kw_fail(err, KW_INVALID, "a national id stands outside of national_id");
+	if (memmem(json.p, json.n, "\\u", 2))
+		return check_nothing_in_clear(s->arena, fields, message, err);
 	return KW_OK;
 }
 
@@ -59,11 +63,11 @@ static enum kw_rc make_maker(struct source *s, struct kw_bytes json, const struc
 
 	KW_TRY(kw_json_decode(maker_row_fields, json.p, json.n, s->arena, &body, err));
 	KW_TRY(check_id(body.maker.maker_id, "/maker_id", err));
-	KW_TRY(check_private(json, body.national_id, err));
 	*put = (struct maker_put) { .maker = body.maker, .import = origin };
 	if (body.national_id)
 		KW_TRY(seal_national_id(s->config.keys, s->arena, body.maker.maker_id,
 			body.national_id, &put->maker.national_id, err));
+	KW_TRY(check_private(s, json, body.national_id, maker_put_fields, put, err));
 	put->as_of = put->maker.version ? 0 : s->config.as_of;
 	*ret = (struct source_row) { origin->line, "karwan.maker.put.v1", put->maker.maker_id,
 		"maker", put };
@@ -78,7 +82,7 @@ static enum kw_rc make_hub(struct source *s, struct kw_bytes json, const struct 
 	put->import = origin;
 	KW_TRY(kw_json_decode(hub_row_fields, json.p, json.n, s->arena, &put->hub, err));
 	KW_TRY(check_id(put->hub.hub_id, "/hub_id", err));
-	KW_TRY(check_private(json, NULL, err));
+	KW_TRY(check_private(s, json, NULL, hub_put_fields, put, err));
 	put->as_of = put->hub.version ? 0 : s->config.as_of;
 	*ret = (struct source_row) { origin->line, "karwan.hub.put.v1", put->hub.hub_id, "hub",
 		put };
@@ -94,7 +98,7 @@ static enum kw_rc make_listing(struct source *s, struct kw_bytes json, const str
 	KW_TRY(kw_json_decode(listing_row_fields, json.p, json.n, s->arena, &put->listing, err));
 	KW_TRY(check_id(put->listing.listing_id, "/listing_id", err));
 	KW_TRY(check_listing(&put->listing, err));
-	KW_TRY(check_private(json, NULL, err));
+	KW_TRY(check_private(s, json, NULL, listing_put_fields, put, err));
 	put->as_of = put->listing.version ? 0 : s->config.as_of;
 	*ret = (struct source_row) { origin->line, "karwan.listing.put.v1", put->listing.listing_id,
 		"listing", put };

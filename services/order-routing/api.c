@@ -48,13 +48,11 @@ static const struct kw_answer webhook_answers[] = {
 };
 static const struct kw_answer order_answers[] = {
 	{ 200, view_order_fields, NULL },
-	{ 404, NULL, NULL },
 	{ 0 },
 };
 static const struct kw_answer orders_answers[] = { { 200, view_orders_fields, NULL }, { 0 } };
 static const struct kw_answer cancel_answers[] = {
 	{ 202, order_answer_fields, NULL },
-	{ 404, NULL, NULL },
 	{ 0 },
 };
 static const struct kw_argument orders_query[] = { { "channel", true, NULL },

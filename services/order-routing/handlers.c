@@ -142,7 +142,8 @@ static void open_changes(struct round *r, struct work *k, const struct submitted
 		int kind;
 		const char *field, *detail;
 	} rows[] = {
-		{ EXCEPTION_LINES_CHANGED, "lines", "the channel changed what was ordered" },
+		{ EXCEPTION_LINES_CHANGED, "lines",
+			"the channel changed what was ordered, or for how much" },
 		{ EXCEPTION_ADDRESS_CHANGED, "ship_to", "the channel changed where it goes" },
 		{ EXCEPTION_CURRENCY_CHANGED, "currency", "the channel changed the currency" },
 	};

@@ -67,6 +67,10 @@ static void take_facts(struct order *o, const struct submitted *m)
 	o->source_time = m->source_time;
 	o->source_kind = m->kind;
 	o->financial_status = m->financial_status;
+}
+
+static void take_amounts(struct order *o, const struct submitted *m)
+{
 	o->total = m->total.minor;
 	o->lines_total = m->lines_total.minor;
 	o->shipping = m->shipping.minor;
@@ -102,6 +106,7 @@ void work_begin(struct work *k, const struct submitted *m, const char *ship_to, 
 	};
 	memcpy(o->currency, m->total.currency, sizeof(o->currency));
 	take_facts(o, m);
+	take_amounts(o, m);
 	k->n_lines = m->n_lines;
 	k->lines = kw_new(a, struct line, m->n_lines);
 	for (size_t i = 0; i < m->n_lines; i++) {
@@ -118,6 +123,13 @@ void work_begin(struct work *k, const struct submitted *m, const char *ship_to, 
 			.reason = NOT_PARKED,
 		};
 	}
+}
+
+static bool amounts_differ(const struct order *o, const struct submitted *m)
+{
+	return o->total != m->total.minor || o->lines_total != m->lines_total.minor ||
+	       o->shipping != m->shipping.minor || o->tax != m->tax.minor ||
+	       o->discount != m->discount.minor;
 }
 
 static bool lines_differ(const struct work *k, const struct submitted *m)
@@ -141,7 +153,8 @@ unsigned work_update(struct work *k, const struct submitted *m, const char *ship
 
 	if (!same(k->o.currency, m->total.currency))
 		return 1u << EXCEPTION_CURRENCY_CHANGED; /* nothing of it can be compared */
-	if (lines_differ(k, m))
+	/* what was sold stays as it was: money is expected by it */
+	if (lines_differ(k, m) || amounts_differ(&k->o, m))
 		exceptions |= 1u << EXCEPTION_LINES_CHANGED;
 	if (!same(k->o.ship_to, ship_to)) {
 		if (k->o.n_fulfilments > 0)

@@ -198,13 +198,11 @@ static const struct kw_answer event_answers[] = {
 };
 static const struct kw_answer payment_answers[] = {
 	{ 200, payment_view_fields, NULL },
-	{ 404, NULL, NULL },
 	{ 0 },
 };
 static const struct kw_argument statement_query[] = { { "cursor", false, NULL }, { 0 } };
 static const struct kw_answer statement_answers[] = {
 	{ 200, statement_fields, NULL },
-	{ 404, NULL, NULL },
 	{ 0 },
 };
 

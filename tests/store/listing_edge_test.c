@@ -491,6 +491,24 @@ static void national_ids_are_nowhere_in_clear(void **state)
 	assert_int_equal(count("SELECT count(*) FROM dead_letters"), 0);
 }
 
+static void one_of_a_record_is_refused_where_it_does_not_belong(void **state)
+{
+	static const char *const hubs[] = { "34201-0891231-8", "34201\\u002d0891231-8" };
+
+	(void)state;
+	for (size_t i = 0; i < KW_LEN(hubs); i++) {
+		const char *body = kw_arena_printf(arena,
+			"{\"version\":1,\"name\":\"Hub\",\"region\":\"Sindh\",\"address\":{\"name\":\"Hub\","
+			"\"line1\":\"of %s\",\"city\":\"Sukkur\",\"country\":\"PK\"}}",
+			hubs[i]);
+
+		answered(call("PUT", api, "/v1/hubs/hub-x", "application/json",
+				 "Authorization: Bearer " TOKEN,
+				 (struct kw_bytes) { body, strlen(body) }),
+			422, "a national id stands outside of national_id");
+	}
+}
+
 static void without_kafka_nothing_is_taken(void **state)
 {
 	static const char row[] =
@@ -516,6 +534,7 @@ int main(void)
 		cmocka_unit_test(products_of_a_shop_become_listings),
 		cmocka_unit_test(karwanctl_sends_a_file_in_parts),
 		cmocka_unit_test(karwanctl_says_what_became_of_a_file),
+		cmocka_unit_test(one_of_a_record_is_refused_where_it_does_not_belong),
 		cmocka_unit_test(national_ids_are_nowhere_in_clear),
 		cmocka_unit_test(without_kafka_nothing_is_taken),
 	};

@@ -179,6 +179,15 @@ static void changed_lines_are_a_persons_business(void **state)
 			"external_id = 'edit'",
 			NULL),
 		1);
+	SAY(&w, ORDERED(&w, .external_id = "dear", .lines = "shawl:1", .total = "1000.00"));
+	SAY(&w, ORDERED(&w, .external_id = "dear", .kind = "UPDATED", .total = "1100.00",
+			.source_time = "2026-03-02T09:50:00Z", .lines = "shawl:1", .hash = "5"));
+	assert_string_equal(
+		stage_text(&w,
+			"SELECT string_agg(kind || ' ' || total, ',') FROM exceptions "
+			"JOIN orders USING (order_id) WHERE orders.external_id = 'dear'",
+			NULL),
+		"LINES_CHANGED 100000");
 }
 
 static void a_test_order_is_kept_and_never_fulfilled(void **state)

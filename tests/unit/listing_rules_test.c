@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include "core/arena.h"
+#include "http/crypto.h"
 #include "rules.h"
+#include "seal.h"
 #include "states.h"
 
 static void national_ids(void **state)
@@ -161,10 +164,49 @@ static void tables_are_the_diagrams(void **state)
 	free(readme);
 }
 
+/* Each ciphertext says by which key; the look-up by hash goes on under the new one. */
+static void a_new_key_seals_and_the_old_one_opens(void **state)
+{
+	static const char hex[2][65] = {
+		"0101010101010101010101010101010101010101010101010101010101010101",
+		"0202020202020202020202020202020202020202020202020202020202020202",
+	};
+	struct kw_arena *a = kw_arena_new(1 << 20);
+	struct config config = { .national_id_hash_key = { hex[0], 64 } };
+	const struct sealed_id *sealed[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		config.national_id_key = (struct kw_bytes) { hex[i], 64 };
+		config.national_id_key_id = i ? "2026" : "2025";
+		assert_int_equal(seal_national_id(&config, a, "parveen", "34201-0891231-8",
+					 &sealed[i], NULL),
+			KW_OK);
+	}
+	assert_string_equal(sealed[0]->key_id, "2025");
+	assert_string_equal(sealed[1]->key_id, "2026");
+	assert_string_equal(sealed[0]->hash, sealed[1]->hash);
+	for (int i = 0; i < 2; i++)
+		for (int key_of = 0; key_of < 2; key_of++) {
+			uint8_t key[32];
+			struct kw_bytes bytes, plain = { 0 };
+
+			memset(key, key_of + 1, sizeof(key));
+			assert_true(kw_base64_decode(
+				a, sealed[i]->ciphertext, strlen(sealed[i]->ciphertext), &bytes));
+			enum kw_rc rc = kw_open(
+				a, key, bytes, (struct kw_bytes) { "parveen", 7 }, &plain, NULL);
+			assert_int_equal(rc, key_of == i ? KW_OK : KW_INVALID);
+			assert_true(key_of != i || memcmp(plain.p, "3420108912318", 13) == 0);
+		}
+	kw_arena_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(national_ids),
+		cmocka_unit_test(a_new_key_seals_and_the_old_one_opens),
 		cmocka_unit_test(puts_are_judged_by_version_content_and_state),
 		cmocka_unit_test(listings_are_checked),
 		cmocka_unit_test(publications_pause_at_zero),

@@ -213,6 +213,15 @@ static void a_national_id_leaves_sealed_or_not_at_all(void **state)
 	assert_non_null(strstr(out.p, "5! : a national id stands outside of national_id\n6! : a"));
 	assert_non_null(strstr(out.p, "7! /weekly_capacity: ************* is above 1000000\n"));
 	assert_non_null(strstr(out.p, "8! : a national id stands outside of national_id\n"));
+
+	/* JSON has other ways to write a digit or a dash */
+	static const char escaped[] =
+		"{\"maker_id\":\"m1\",\"name\":\"34201\\u002d089123\\u0031-8\",\"hub_id\":\"h\","
+		"\"weekly_capacity\":1,\"state\":\"ACTIVE\"}\n";
+	config.format = IMPORT_NDJSON;
+	read_all(&config, escaped, sizeof(escaped) - 1, &out);
+	assert_null(strstr(out.p, "0891231"));
+	assert_non_null(strstr(out.p, "1! : a national id stands outside of national_id\n"));
 }
 
 static void a_line_can_be_too_long(void **state)

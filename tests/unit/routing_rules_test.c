@@ -119,6 +119,10 @@ static void an_update_takes_facts_and_names_the_rest(void **state)
 	assert_string_equal(k.o.ship_to, "away");
 	x.lines[1].quantity = 3;
 	assert_int_equal(work_update(&k, &x, "away"), 1u << EXCEPTION_LINES_CHANGED);
+	x = message(), x.kind = KIND_UPDATED, x.shipping.minor++, x.total.minor++;
+	assert_int_equal(work_update(&k, &x, "away"), 1u << EXCEPTION_LINES_CHANGED);
+	assert_int_equal(k.o.total, m.total.minor);
+	assert_int_equal(k.o.shipping, m.shipping.minor);
 	memcpy(x.total.currency, "USD", 4);
 	assert_int_equal(work_update(&k, &x, "away"), 1u << EXCEPTION_CURRENCY_CHANGED);
 	assert_string_equal(k.o.currency, "PKR");

@@ -239,6 +239,16 @@ static void test_secrets(void **state)
 }
 
 /* A key that would only fail when it is used is refused at the start. */
+/* It opens, and to read it is EIO: as a disk that fails. */
+static void test_a_secret_that_cannot_be_read_now(void **state)
+{
+	struct fixture *f = *state;
+
+	setenv("KARWAN_NATIONAL_ID_KEY_FILE", "/proc/self/mem", 1);
+	assert_int_equal(load(f), KW_RETRY);
+	assert_non_null(strstr(f->errors, "Input/output error"));
+}
+
 static void test_secrets_of_hex_digits(void **state)
 {
 	static const struct kw_config_key hex_keys[] = {
@@ -332,6 +342,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_numbers_are_strict, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_secret_that_cannot_be_read_now, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_secrets_of_hex_digits, setup, teardown),
 		cmocka_unit_test(test_help_names_everything),
 		cmocka_unit_test_setup_teardown(test_show_hides_secrets, setup, teardown),

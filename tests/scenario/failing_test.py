@@ -1,0 +1,183 @@
+"""Calls that fail, one by one. In a whole system under load each service runs with tests/support/failing.c before its
+libraries: round for round one of its calls fails, the n-th of a class, n drawn from as many as some orders take, or a start takes.
+A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
+dead letter, no sanitizer reports anything, files do not stay open, `karwanctl check` is clean.
+Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: each class and each n instead.
+Needs what `./karwan servers env` prints."""
+
+import argparse
+import mmap
+import os
+import pathlib
+import random
+import re
+import secrets
+import signal
+import struct
+import sys
+import time
+
+ROOT = pathlib.Path(sys.argv[1]).resolve()
+
+from load import Load, all_is_done, catalogue, until  # noqa: E402
+from running import System  # noqa: E402
+
+SERVICES = ("listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch")
+# as in failing.c
+CLASSES = ("allocate", "open", "read", "write", "receive", "send", "connect", "sync", "commit-lost", "commit-unanswered")
+COUNTED = struct.calcsize(f"={len(CLASSES)}Q")
+SIZE = COUNTED + struct.calcsize("=qII")
+SECONDS = 45
+ORDERS = 15  # whose calls are counted, and of a round
+PATIENCE = 3  # times as many orders may pass until the call comes
+FILES = 20  # more than at the start that may be open
+REFUSALS = (500, 503)
+STARTS = 0.2  # of the rounds are of a program's start
+SANITIZERS = re.compile(r"runtime error|ERROR: (Address|Leak|UndefinedBehavior)Sanitizer")
+
+
+class Control:
+    """What a program and the test share: struct control of failing.c."""
+
+    def __init__(self, path):
+        path.write_bytes(bytes(SIZE))
+        with path.open("r+b") as file:
+            self.shared = mmap.mmap(file.fileno(), SIZE)
+
+    def calls(self):
+        return struct.unpack_from(f"={len(CLASSES)}Q", self.shared)
+
+    def arm(self, of, n):
+        struct.pack_into("=I", self.shared, COUNTED + 12, 0)
+        struct.pack_into("=q", self.shared, COUNTED, n)
+        struct.pack_into("=I", self.shared, COUNTED + 8, of + 1)
+
+    def disarm(self):
+        struct.pack_into("=I", self.shared, COUNTED + 8, 0)
+
+    def fired(self):
+        return struct.unpack_from("=I", self.shared, COUNTED + 12)[0] == 1
+
+
+class Failing(System):
+    """The system, with a control for each service."""
+
+    def __init__(self, library):
+        super().__init__(ROOT, "failing")
+        (self.dir / "more").mkdir(parents=True)
+        self.controls = {}
+        for name in SERVICES:
+            self.controls[name] = Control(self.dir / "more" / f"{name}.control")
+            (self.dir / "more" / name).write_text(
+                f"LD_PRELOAD={library}\nFAILING_FILE={self.dir}/more/{name}.control\n"
+                f"ASAN_OPTIONS=verify_asan_link_order=0\nLSAN_OPTIONS=suppressions={self.dir}/more/leaks\n", encoding="utf-8")
+        # of a thread's start, which a preloaded library makes look like ours
+        (self.dir / "more" / "leaks").write_text("leak:/ld-linux\n", encoding="utf-8")
+
+    def files(self):
+        """Descriptors of each service, without connections to its own ports, which may rest; none of one that is being started."""
+        found = {}
+        for name in SERVICES:
+            ports = {self.port(name), self.port(f"{name}-admin")}
+            try:
+                proc = pathlib.Path("/proc", (self.dir / "run" / f"{name}.pid").read_text(encoding="utf-8").split()[0])
+                rows = [line.split() for line in (proc / "net" / "tcp").read_text(encoding="ascii").splitlines()[1:]]
+                resting = {f"socket:[{row[9]}]" for row in rows if int(row[1].split(":")[1], 16) in ports}
+                found[name] = sum(os.readlink(fd) not in resting for fd in (proc / "fd").iterdir())
+            except OSError:
+                pass
+        return found
+
+    def counted(self, act):
+        """Calls of each service and class while that is done."""
+        before = {name: control.calls() for name, control in self.controls.items()}
+        act()
+        return {name: [after - n for after, n in zip(control.calls(), before[name])] for name, control in self.controls.items()}
+
+    def start_again(self, name):
+        pid = (self.dir / "run" / f"{name}.pid").read_text(encoding="utf-8")
+        self.signal(name, signal.SIGKILL)
+        path = self.dir / "run" / f"{name}.pid"
+        until(f"{name} is started again", lambda: path.exists() and path.read_text(encoding="utf-8") not in ("", pid))
+
+
+def drawn(random_, ordinary, starting):
+    """Without an end: a class that the service has, one of its calls, and whether it is of a start."""
+    while True:
+        start = random_.random() < STARTS
+        counts = starting if start else ordinary
+        of = random_.choice([i for i, n in enumerate(counts) if n > 0])
+        yield of, random_.randint(1, counts[of]), start
+
+
+def whole(ordinary, starting):
+    for start, counts in ((False, ordinary), (True, starting)):
+        yield from ((of, n, start) for of, calls in enumerate(counts) for n in range(1, calls + 1))
+
+
+def round_of(system, load, plans):
+    """Each service that has one left has a call fail; which ones, as texts."""
+    armed = []
+    for name, plan in plans.items():
+        of, n, start = next(plan, (None, 0, False))
+        if of is None:
+            continue
+        system.controls[name].arm(of, n)
+        if start:
+            system.start_again(name)
+        armed.append((name, f"{name}: {CLASSES[of]} {n}{' of a start' if start else ''}"))
+    until_orders = len(load.accepted) + ORDERS * PATIENCE
+    if armed:
+        load.more(ORDERS)
+        until(f"{armed}", lambda: load.failed or all(system.controls[name].fired() for name, _ in armed) or
+              len(load.accepted) >= until_orders)
+    for control in system.controls.values():
+        control.disarm()
+    return [text + ("" if system.controls[name].fired() else ", which did not come") for name, text in armed]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root")
+    parser.add_argument("library")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--whole", action="store_true")
+    given = parser.parse_args()
+    os.environ["RESTART_DELAYS"] = "0.2"
+    random_, rounds = random.Random(given.seed), []
+    print(f"seed {given.seed}", flush=True)
+    system = Failing(pathlib.Path(given.library).resolve())
+    with system:
+        catalogue(system)
+        with Load(system, "F", REFUSALS) as load:
+            ordinary = system.counted(lambda: load.more(ORDERS))
+            starting = system.counted(lambda: [system.start_again(name) for name in SERVICES] + [load.more(1)])
+            plans = {name: whole(ordinary[name], starting[name]) if given.whole else drawn(random_, ordinary[name], starting[name])
+                     for name in SERVICES}
+            for name in SERVICES:
+                print(name, ", ".join(f"{of} {n} + {m}" for of, n, m in zip(CLASSES, ordinary[name], starting[name])), flush=True)
+            files, end = system.files(), time.monotonic() + given.seconds
+            while (given.whole or time.monotonic() < end) and (armed := round_of(system, load, plans)):
+                rounds += armed
+                print("; ".join(armed), flush=True)
+        all_is_done(system, load.accepted)
+        faults = [f"{name}: {n} open files, {files[name]} at first" for name, n in system.files().items()
+                  if n > files[name] + FILES]
+        for schema in ("listing", "routing", "payment", "dispatch"):
+            rows = system.psql(f"SELECT topic, key, reason FROM {schema}.dead_letters")
+            faults += (f"{schema}: a dead letter: {row}" for row in rows)
+        system.check_messages()
+    for log in sorted((system.dir / "logs").glob("*.log*")):
+        faults += (f"{log.name}: {line}" for line in log.read_text(encoding="utf-8").splitlines() if SANITIZERS.search(line))
+    for fault in faults:
+        print(fault)
+    failed = sum("did not come" not in one for one in rounds)
+    print(f"seed {given.seed}, {len(load.accepted)} orders, {failed} calls failed, {len(faults)} faults")
+    if not faults and failed:
+        system.remove()
+    return 1 if faults or not failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

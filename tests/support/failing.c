@@ -1,0 +1,180 @@
+/* Preloaded into a program under test (LD_PRELOAD): counts its calls by class, and lets one fail,
+ * the n-th from when a test says so. Test and program share FAILING_FILE, which holds struct
+ * control (tests/scenario/failing_test.py has it, too). Any thread; no locks. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum class {
+	ALLOCATE,
+	OPEN, /* files and sockets */
+	READ,
+	WRITE,
+	RECEIVE,
+	SEND,
+	CONNECT,
+	SYNC,
+	COMMIT_LOST,       /* of a transaction: the command does not arrive */
+	COMMIT_UNANSWERED, /* it arrives, and its answer does not */
+	CLASSES,
+};
+
+struct control {
+	_Atomic uint64_t calls[CLASSES];
+	_Atomic int64_t left;   /* the class's calls until one fails */
+	_Atomic uint32_t armed; /* the class, from 1; 0: none */
+	_Atomic uint32_t fired;
+};
+
+static struct control *_Atomic control;
+
+/* Before main, and by system calls alone: what they would go through is ours. */
+__attribute__((constructor)) static void find_control(void)
+{
+	const char *path = getenv("FAILING_FILE");
+
+	if (!path)
+		return;
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	void *p = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	syscall(SYS_close, fd);
+	if (p != MAP_FAILED)
+		control = p;
+}
+
+/* Counts a call; true: this one fails. */
+static bool fails(enum class class)
+{
+	struct control *c = control;
+	uint32_t armed = (uint32_t) class + 1;
+
+	if (!c)
+		return false;
+	c->calls[class]++;
+	if (c->armed != armed || atomic_fetch_sub(&c->left, 1) != 1 ||
+		!atomic_compare_exchange_strong(&c->armed, &armed, 0))
+		return false;
+	c->fired = 1;
+	return true;
+}
+
+/* The next definition of a function behind this library. */
+#define NEXT(name, ret, ...)                                    \
+	static ret (*_Atomic name##_found)(__VA_ARGS__);        \
+	static ret (*next_##name(void))(__VA_ARGS__)            \
+	{                                                       \
+		ret (*f)(__VA_ARGS__) = name##_found;           \
+		if (!f) {                                       \
+			*(void **)&f = dlsym(RTLD_NEXT, #name); \
+			name##_found = f;                       \
+		}                                               \
+		return f;                                       \
+	}
+
+/* What glibc calls in itself (stdio's files, its own buffers) does not come by here. */
+#define FAIL(class, number, name, ret, failed, parameters, arguments, ...) \
+	NEXT(name, ret, __VA_ARGS__)                                       \
+	ret name parameters;                                               \
+	ret name parameters                                                \
+	{                                                                  \
+		if (fails(class)) {                                        \
+			errno = number;                                    \
+			return failed;                                     \
+		}                                                          \
+		return next_##name() arguments;                            \
+	}
+
+FAIL(ALLOCATE, ENOMEM, malloc, void *, NULL, (size_t n), (n), size_t)
+FAIL(ALLOCATE, ENOMEM, calloc, void *, NULL, (size_t n, size_t size), (n, size), size_t, size_t)
+FAIL(ALLOCATE, ENOMEM, realloc, void *, NULL, (void *p, size_t n), (p, n), void *, size_t)
+FAIL(OPEN, EMFILE, socket, int, -1, (int family, int type, int protocol), (family, type, protocol),
+	int, int, int)
+FAIL(OPEN, EMFILE, accept4, int, -1, (int fd, __SOCKADDR_ARG address, socklen_t *n, int flags),
+	(fd, address, n, flags), int, __SOCKADDR_ARG, socklen_t *, int)
+FAIL(READ, EIO, read, ssize_t, -1, (int fd, void *p, size_t n), (fd, p, n), int, void *, size_t)
+FAIL(READ, EIO, pread, ssize_t, -1, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), int,
+	void *, size_t, off_t)
+FAIL(WRITE, ENOSPC, write, ssize_t, -1, (int fd, const void *p, size_t n), (fd, p, n), int,
+	const void *, size_t)
+FAIL(WRITE, ENOSPC, writev, ssize_t, -1, (int fd, const struct iovec *v, int n), (fd, v, n), int,
+	const struct iovec *, int)
+FAIL(RECEIVE, ECONNRESET, recv, ssize_t, -1, (int fd, void *p, size_t n, int flags),
+	(fd, p, n, flags), int, void *, size_t, int)
+FAIL(RECEIVE, ECONNRESET, recvmsg, ssize_t, -1, (int fd, struct msghdr *m, int flags),
+	(fd, m, flags), int, struct msghdr *, int)
+FAIL(SEND, ECONNRESET, sendmsg, ssize_t, -1, (int fd, const struct msghdr *m, int flags),
+	(fd, m, flags), int, const struct msghdr *, int)
+FAIL(SEND, ECONNRESET, sendto, ssize_t, -1,
+	(int fd, const void *p, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t n_to),
+	(fd, p, n, flags, to, n_to), int, const void *, size_t, int, __CONST_SOCKADDR_ARG,
+	socklen_t)
+FAIL(CONNECT, ECONNREFUSED, connect, int, -1, (int fd, __CONST_SOCKADDR_ARG address, socklen_t n),
+	(fd, address, n), int, __CONST_SOCKADDR_ARG, socklen_t)
+FAIL(SYNC, EIO, fsync, int, -1, (int fd), (fd), int)
+FAIL(SYNC, EIO, fdatasync, int, -1, (int fd), (fd), int)
+
+/* The mode of open is there only with O_CREAT. */
+#define OPENS(name, parameters, arguments, ...)    \
+	NEXT(name, int, __VA_ARGS__, ...)          \
+	int name parameters;                       \
+	int name parameters                        \
+	{                                          \
+		mode_t mode = 0;                   \
+		if (flags & O_CREAT) {             \
+			va_list ap;                \
+			va_start(ap, flags);       \
+			mode = va_arg(ap, mode_t); \
+			va_end(ap);                \
+		}                                  \
+		if (fails(OPEN)) {                 \
+			errno = EMFILE;            \
+			return -1;                 \
+		}                                  \
+		return next_##name() arguments;    \
+	}
+
+OPENS(open, (const char *path, int flags, ...), (path, flags, mode), const char *, int)
+OPENS(open64, (const char *path, int flags, ...), (path, flags, mode), const char *, int)
+OPENS(openat, (int at, const char *path, int flags, ...), (at, path, flags, mode), int,
+	const char *, int)
+
+/* libpq sends a COMMIT alone, as a simple query. */
+static bool is_commit(const void *p, size_t n)
+{
+	static const char commit[] = "Q\0\0\0\013COMMIT";
+
+	return n == sizeof(commit) && memcmp(p, commit, n) == 0;
+}
+
+NEXT(send, ssize_t, int, const void *, size_t, int)
+ssize_t send(int fd, const void *p, size_t n, int flags)
+{
+	bool commit = is_commit(p, n);
+
+	if (commit && fails(COMMIT_LOST)) {
+		shutdown(fd, SHUT_RDWR);
+		errno = ECONNRESET;
+		return -1;
+	}
+	if (!commit && fails(SEND)) {
+		errno = ECONNRESET;
+		return -1;
+	}
+	ssize_t sent = next_send()(fd, p, n, flags);
+	if (commit && fails(COMMIT_UNANSWERED))
+		shutdown(fd, SHUT_RD);
+	return sent;
+}
