@@ -68,7 +68,7 @@ int maker_hub(int i)
 static void national_id(struct dice d, char first, char out[NATIONAL_ID_MAX])
 {
 	snprintf(out, NATIONAL_ID_MAX, "%c%04d-%07d-%d", first, (int)dice_below(&d, 10000),
-		(int)dice_below(&d, 10000000), (int)dice_below(&d, 10));
+		(int)dice_below(&d, 10000000), 1 + (int)dice_below(&d, 9));
 }
 
 bool maker_national_id(uint64_t seed, int i, char out[NATIONAL_ID_MAX])
