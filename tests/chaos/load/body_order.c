@@ -1,7 +1,10 @@
 /* Orders as their channels write them: our own schema
  * (schemas/events/karwan.order.posted.v1.json), Shopify
  * (https://shopify.dev/docs/api/admin-rest/latest/resources/order), WooCommerce
- * (https://woocommerce.github.io/woocommerce-rest-api-docs/#order-properties). */
+ * (https://woocommerce.github.io/woocommerce-rest-api-docs/#order-properties), Daraz, which pushes
+ * a notice and tells the rest when it is asked (https://open.lazada.com/apps/doc/doc?nodeId=29526).
+ */
+#include <stdio.h>
 #include <string.h>
 
 #include "request.h"
@@ -236,6 +239,92 @@ static void woo_order(struct kw_buf *b, const struct sale *s, const struct messa
 	write_close(b, '}');
 }
 
+/* ---- Daraz ---- */
+
+static const char *daraz_status(const struct sale *s, const struct message *m)
+{
+	if (m->word >= SAYS_CANCELLED)
+		return "canceled";
+	return m->word == SAYS_PAID || s->cod ? "pending" : "unpaid";
+}
+
+/* No more than that something happened. */
+static void daraz_push(struct kw_buf *b, const struct sale *s, const struct message *m)
+{
+	write_open(b, NULL, '{');
+	write_text(b, "seller_id", "1000154");
+	write_i64(b, "message_type", 0);
+	write_text(b, "site", "daraz_pk");
+	write_i64(b, "timestamp", said_at(s, m) / 1000);
+	write_open(b, "data", '{');
+	write_text(b, "trade_order_id", s->external_id);
+	write_text(b, "order_status", daraz_status(s, m));
+	write_i64(b, "status_update_time", said_at(s, m) / KW_US_PER_S);
+	write_close(b, '}');
+	write_close(b, '}');
+}
+
+static void daraz_time(struct kw_buf *b, const char *name, kw_time at)
+{
+	char text[KW_TIME_TEXT], whole[KW_TIME_TEXT + 8];
+
+	kw_time_format(at, text);
+	text[strcspn(text, "TZ")] = ' ';
+	text[strcspn(text, "Z")] = '\0';
+	snprintf(whole, sizeof(whole), "%s +0000", text);
+	write_text(b, name, whole);
+}
+
+static void daraz_address(struct kw_buf *b, const struct sale *s)
+{
+	write_open(b, "address_shipping", '{');
+	write_text(b, "first_name", s->name);
+	write_text(b, "phone", s->phone);
+	write_text(b, "address1", s->line1);
+	write_text(b, "address3", s->region);
+	write_text(b, "city", s->city);
+	write_text(b, "post_code", s->postcode);
+	write_text(b, "country", "Pakistan");
+	write_close(b, '}');
+}
+
+/* An item a piece. */
+void record_of_order(const struct sale *s, const struct message *m, struct kw_buf *b)
+{
+	write_open(b, NULL, '{');
+	write_open(b, "order", '{');
+	write_raw(b, "order_id", s->external_id);
+	write_raw(b, "order_number", s->external_id);
+	write_decimal(b, "price", s->total);
+	write_decimal(b, "shipping_fee", s->shipping);
+	write_open(b, "statuses", '[');
+	write_text(b, NULL, daraz_status(s, m));
+	write_close(b, ']');
+	write_text(b, "payment_method", s->cod ? "COD" : "MIXEDCARD");
+	daraz_time(b, "created_at", s->placed_at);
+	daraz_time(b, "updated_at", said_at(s, m));
+	daraz_address(b, s);
+	write_close(b, '}');
+	write_open(b, "items", '[');
+	for (size_t i = 0; i < s->n_lines; i++)
+		for (int64_t k = 0; k < s->lines[i].quantity; k++) {
+			char id[32];
+
+			snprintf(id, sizeof(id), "%s%d", s->lines[i].line_id, (int)k);
+			write_open(b, NULL, '{');
+			write_raw(b, "order_item_id", id);
+			write_text(b, "name", s->lines[i].title);
+			write_text(b, "sku", s->lines[i].sku);
+			write_decimal(b, "item_price", s->lines[i].price);
+			write_decimal(b, "paid_price", s->lines[i].price);
+			write_text(b, "currency", s->currency);
+			write_text(b, "status", daraz_status(s, m));
+			write_close(b, '}');
+		}
+	write_close(b, ']');
+	write_close(b, '}');
+}
+
 /* ---- all ---- */
 
 void body_of_order(const struct sale *s, const struct message *m, struct kw_buf *b)
@@ -246,6 +335,9 @@ void body_of_order(const struct sale *s, const struct message *m, struct kw_buf 
 		break;
 	case WOO:
 		woo_order(b, s, m);
+		break;
+	case DARAZ:
+		daraz_push(b, s, m);
 		break;
 	default:
 		karwan_order(b, s, m);

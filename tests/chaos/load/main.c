@@ -42,6 +42,7 @@ struct sending {
 	kw_time at;
 	int64_t at_us;
 	size_t target;
+	bool telling; /* the marketplace's API first learns of it */
 };
 
 static void on_signal(int sig)
@@ -54,20 +55,34 @@ static void on_signal(int sig)
 
 /* ---- one message ---- */
 
-static void send_one(struct load *l, struct sending *s)
+static void send_letter(struct load *l, struct sending *s, const struct letter *letter)
 {
 	struct message *m = &s->message;
+	unsigned lane = m->lane + (unsigned)m->tries;
+
+	s->at = kw_now(&kw_clock_system);
+	s->at_us = kw_monotonic_us();
+	s->target = world_target(&l->world, letter->edge, lane);
+	engine_send(
+		l->engine, s->target, request_of(&l->world, m, letter, s->at, lane, l->arena), s);
+}
+
+static void send_one(struct load *l, struct sending *s)
+{
 	struct letter letter;
 
 	kw_arena_reset(l->arena);
-	letter_of(&l->run, m, l->arena, &letter);
+	letter_of(&l->run, &s->message, l->arena, &letter);
+	s->message.tries++;
+	if (!letter.record_path || s->message.forgery) {
+		send_letter(l, s, &letter);
+		return;
+	}
 	s->at = kw_now(&kw_clock_system);
 	s->at_us = kw_monotonic_us();
-	unsigned lane = m->lane + (unsigned)m->tries++;
-	s->target = world_target(&l->world, letter.edge, lane);
-	m->busy = true;
-	engine_send(
-		l->engine, s->target, request_of(&l->world, m, &letter, s->at, lane, l->arena), s);
+	s->target = l->world.shops;
+	s->telling = true;
+	engine_send(l->engine, s->target, record_request_of(&letter, l->arena), s);
 }
 
 static void on_answer(void *ctx, void *request, int status, struct kw_bytes body)
@@ -76,10 +91,17 @@ static void on_answer(void *ctx, void *request, int status, struct kw_bytes body
 	struct sending *s = request;
 	struct letter letter;
 
-	s->message.busy = false;
-	s->message.status = status;
 	kw_arena_reset(l->arena);
 	letter_of(&l->run, &s->message, l->arena, &letter);
+	if (s->telling) {
+		s->telling = false;
+		if (status == 204) {
+			send_letter(l, s, &letter);
+			return;
+		}
+		status = 0; /* it never got as far as Karwan */
+	}
+	s->message.status = status;
 	record_attempt(&l->record, &s->message, &letter,
 		&(struct attempt) { s->at, kw_monotonic_us() - s->at_us,
 			l->world.targets[s->target].name, status, body });

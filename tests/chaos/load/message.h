@@ -26,7 +26,7 @@ enum { BY_CHANNEL, BY_OPERATOR };
 enum teller { COURIER_A, COURIER_B, AFTERSHIP, EASYPOST, TELLERS };
 extern const char *const teller_names[TELLERS];
 
-#define SCANS 7 /* words of a carrier; scan_words */
+#define SCANS 7 /* words of a carrier */
 
 struct message {
 	enum kind kind;
@@ -42,6 +42,7 @@ struct message {
 	int64_t amount;   /* PAID, REFUND: minor units; LISTING: pieces */
 	int64_t count;    /* LISTING: version of that count; PAID, REFUND: which payment of the
 			     order; TRACKING: which of the carrier's words */
+	int carrier;      /* TRACKING: which courier's parcel; COURIER_A, COURIER_B */
 	bool lost;        /* PAID, REFUND: names no order that there is */
 	bool away;        /* MAKER: on leave; LISTING: its publications are paused */
 	kw_time said_at;  /* TRACKING: scanned */
@@ -49,7 +50,6 @@ struct message {
 
 	/* what came of it */
 	int tries, status;
-	bool busy; /* on its way */
 };
 
 #endif

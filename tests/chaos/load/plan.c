@@ -7,6 +7,7 @@
 #include "dice.h"
 
 #define PLAN_DICE 21
+#define SCANS_KEPT 64
 #define RECENT_S 20 /* how old an order is, at most, that its buyer cancels */
 
 struct waiting {
@@ -40,6 +41,8 @@ struct plan {
 	uint64_t tick, n_sales, serial, n_waited;
 	struct sold *sold;
 	size_t cap_sold;
+	struct message scans[SCANS_KEPT]; /* the last ones that were told */
+	size_t n_scans;
 	struct record hubs[HUBS], makers[MAKERS], listings[LISTINGS];
 	/* a binary heap, the earliest on top */
 	struct waiting *heap;
@@ -55,8 +58,8 @@ struct action {
 
 typedef bool draw_fn(struct plan *p, struct message *ret);
 static draw_fn new_order, again_order, changed_order, updated_order, cancelled, impossible,
-	forged_order, stray_payment, again_payment, refund, recount, reprice, maker_changes,
-	hub_changes;
+	forged_order, stray_payment, again_payment, refund, tracking, again_tracking, recount,
+	reprice, maker_changes, hub_changes;
 
 /* The mix. What follows of an order by itself (its payments) comes beside it. */
 static const struct action actions[] = {
@@ -70,6 +73,8 @@ static const struct action actions[] = {
 	{ "payment of no order", 10, stray_payment },
 	{ "payment again", 50, again_payment },
 	{ "refund", 30, refund },
+	{ "scan", 70, tracking },
+	{ "scan again", 20, again_tracking },
 	{ "count", 80, recount },
 	{ "listing", 30, reprice },
 	{ "maker", 30, maker_changes },
@@ -81,6 +86,12 @@ static const struct action actions[] = {
 static bool earlier(const struct waiting *a, const struct waiting *b)
 {
 	return a->tick != b->tick ? a->tick < b->tick : a->order < b->order;
+}
+
+/* When it is sent. */
+static kw_time now_of(const struct plan *p)
+{
+	return p->start + (kw_time)((double)p->tick / p->rate) * KW_US_PER_S;
 }
 
 static void later(struct plan *p, double seconds, const struct message *m)
@@ -310,11 +321,13 @@ static bool cancelled(struct plan *p, struct message *ret)
 	return true;
 }
 
-/* What no edge may take. */
+/* What no edge may take. What a notice leads to is judged later. */
 static bool impossible(struct plan *p, struct message *ret)
 {
 	enum flaw flaw = BAD_CURRENCY + (enum flaw)dice_below(&p->dice, FLAWS - BAD_CURRENCY);
 
+	if (sale_channel(p->seed, p->n_sales) == DARAZ && flaw < BROKEN_JSON)
+		flaw = BROKEN_JSON;
 	*ret = order_of(sell(p, flaw), flaw);
 	return true;
 }
@@ -324,11 +337,18 @@ static enum forgery some_forgery(struct plan *p)
 	return 1 + (enum forgery)dice_below(&p->dice, FORGERIES - 1);
 }
 
+static bool signs_time(const struct plan *p, const struct message *m)
+{
+	if (m->kind == ORDER)
+		return sale_channel(p->seed, m->n) <= AHAAN;
+	return m->kind == PAID || m->by == COURIER_A || m->by == COURIER_B;
+}
+
 /* Half of them are of orders that there are. */
 static bool forged_order(struct plan *p, struct message *ret)
 {
-	static const enum kind kinds[] = { ORDER, ORDER, ORDER, PAID, PAID, CANCEL, LISTING,
-		MAKER };
+	static const enum kind kinds[] = { ORDER, ORDER, ORDER, PAID, PAID, CANCEL, TRACKING,
+		TRACKING, LISTING, MAKER };
 	uint64_t n = SALES_MAX + p->serial;
 	enum kind kind = kinds[dice_below(&p->dice, (int64_t)(sizeof(kinds) / sizeof(kinds[0])))];
 
@@ -339,14 +359,17 @@ static bool forged_order(struct plan *p, struct message *ret)
 	ret->forgery = some_forgery(p);
 	ret->serial = SALES_MAX + p->serial++;
 	ret->amount = 100000;
-	ret->by = BY_OPERATOR;
+	ret->by = kind == TRACKING ? (int)dice_below(&p->dice, TELLERS) : BY_OPERATOR;
+	ret->said_at = now_of(p);
 	if (kind == LISTING || kind == MAKER) {
 		ret->n = (uint64_t)dice_below(&p->dice, kind == LISTING ? LISTINGS : MAKERS);
 		ret->version = 1000000;
 	}
-	/* an operator's token signs neither time nor body */
-	if (kind != ORDER && kind != PAID && ret->forgery > WRONG_KEY)
+	/* an operator's token signs neither time nor body; most marketplaces no time */
+	if (kind != ORDER && kind != PAID && kind != TRACKING && ret->forgery > WRONG_KEY)
 		ret->forgery = WRONG_KEY;
+	if (ret->forgery == EXPIRED && !signs_time(p, ret))
+		ret->forgery = TAMPERED;
 	return true;
 }
 
@@ -392,6 +415,64 @@ static bool refund(struct plan *p, struct message *ret)
 		return false;
 	*ret = (struct message) { .kind = REFUND, .n = n, .serial = p->serial++, .version = 1 };
 	ret->amount = dice_percent(&p->dice, 50) ? p->sold[n].total : a_part(p, p->sold[n].total);
+	return true;
+}
+
+/* ---- parcels ---- */
+
+static const int word_weights[SCANS] = { 20, 25, 20, 10, 12, 3, 10 };
+
+/* As courier-dispatch chooses, if the order is one parcel of its own country's. */
+static int likely_courier(const struct sale *s)
+{
+	int64_t weight = 0;
+
+	for (size_t i = 0; i < s->n_lines; i++)
+		weight += s->lines[i].weight_g * s->lines[i].quantity;
+	return s->cod || (weight <= 2000 && s->currency[0] == 'P') ? COURIER_A : COURIER_B;
+}
+
+/* In any order, of parcels that there are, will be or never will be. */
+static bool tracking(struct plan *p, struct message *ret)
+{
+	int64_t left = dice_below(&p->dice, 100);
+	struct sale sale;
+	uint64_t n;
+	int word = 0;
+
+	if (!some_sale(p, true, &n))
+		return false;
+	sale_of(p->seed, p->start, n, NO_FLAW, 0, &sale);
+	while (left >= word_weights[word])
+		left -= word_weights[word++];
+	*ret = (struct message) { .kind = TRACKING,
+		.n = n,
+		.serial = p->serial++,
+		.count = word,
+		.carrier = likely_courier(&sale),
+		.version = 1,
+		.said_at = now_of(p) - dice_below(&p->dice, 30) * KW_US_PER_S };
+	if (dice_percent(&p->dice, 5))
+		ret->carrier = COURIER_A + COURIER_B - ret->carrier;
+	ret->by = dice_percent(&p->dice, 50)   ? ret->carrier
+		  : dice_percent(&p->dice, 50) ? AFTERSHIP
+					       : EASYPOST;
+	p->scans[p->n_scans++ % SCANS_KEPT] = *ret;
+	return true;
+}
+
+/* One of the last scans again, seldom with another word. */
+static bool again_tracking(struct plan *p, struct message *ret)
+{
+	if (p->n_scans == 0)
+		return false;
+	size_t among = p->n_scans < SCANS_KEPT ? p->n_scans : SCANS_KEPT;
+	*ret = p->scans[dice_below(&p->dice, (int64_t)among)];
+	ret->change = REPEAT;
+	if (dice_percent(&p->dice, 15)) {
+		ret->change = CHANGED;
+		ret->count = (ret->count + 1) % SCANS;
+	}
 	return true;
 }
 

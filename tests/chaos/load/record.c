@@ -69,8 +69,10 @@ static void write_sale(struct kw_buf *b, const struct sale *s)
 	write_close(b, ']');
 }
 
-static void write_content(struct kw_buf *b, struct kw_bytes body)
+/* Where the message is a notice, what is told of it counts. */
+static void write_content(struct kw_buf *b, const struct letter *l)
 {
+	struct kw_bytes body = l->record_path ? l->record : l->body;
 	char text[20];
 
 	snprintf(text, sizeof(text), "%016" PRIx64, kw_hash64(body.p, body.n, 0));
@@ -108,6 +110,10 @@ static void write_more(struct kw_buf *b, const struct message *m, const struct l
 		write_i64(b, "amount", m->amount);
 		write_text(b, "currency", l->currency);
 	}
+	if (m->kind == TRACKING) {
+		write_text(b, "order", l->order);
+		write_text(b, "scan", l->scan);
+	}
 	if (m->kind == LISTING)
 		write_i64(b, "quantity", m->amount);
 	if (l->national_id)
@@ -130,7 +136,7 @@ void record_attempt(struct record_file *r, const struct message *m, const struct
 		write_text(&b, "how", forgery_names[m->forgery]);
 	}
 	write_text(&b, "ref", l->ref);
-	write_content(&b, l->body);
+	write_content(&b, l);
 	write_i64(&b, "try", m->tries);
 	write_i64(&b, "status", attempt->status);
 	write_id(&b, attempt->answer);

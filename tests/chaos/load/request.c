@@ -89,6 +89,15 @@ static void channel_letter(const struct run *run, const struct message *m, struc
 		.sale = s,
 		.national_id = s->national_id[0] ? s->national_id : NULL,
 	};
+	if (s->channel == DARAZ) {
+		KW_CLEANUP(kw_buf_done) struct kw_buf record;
+
+		kw_buf_init(&record, BODY_MAX);
+		record_of_order(s, m, &record);
+		ret->record = bytes_of(a, &record);
+		ret->record_path =
+			kw_arena_printf(a, "/%s/_orders/%s", ret->partner, s->external_id);
+	}
 }
 
 static void provider_letter(const struct run *run, const struct message *m, struct kw_arena *a,
@@ -105,6 +114,25 @@ static void provider_letter(const struct run *run, const struct message *m, stru
 		.ref = event_id(run, "evt", m->serial, a),
 		.order = m->lost ? NULL : order_name(run, m->n, a),
 		.currency = channel_rows[sale_channel(run->seed, m->n)].currency,
+	};
+}
+
+static void tracking_letter(const struct run *run, const struct message *m, struct kw_arena *a,
+	struct kw_buf *b, struct letter *ret)
+{
+	const char *id = event_id(run, "scan", m->serial, a);
+
+	*ret = (struct letter) {
+		.edge = DISPATCH_EDGE,
+		.method = "POST",
+		.path = kw_arena_printf(a, "/v1/couriers/%s/tracking", teller_names[m->by]),
+		.partner = teller_names[m->by],
+		.signer = KW_COURIER,
+		.headers = "",
+		.ref = kw_arena_printf(a, "%s %s", teller_names[m->by], id),
+		.id = id,
+		.order = order_name(run, m->n, a),
+		.scan = body_of_tracking(run, m, id, b),
 	};
 }
 
@@ -179,6 +207,9 @@ void letter_of(
 	case PAID:
 	case REFUND:
 		provider_letter(run, m, a, &b, ret);
+		break;
+	case TRACKING:
+		tracking_letter(run, m, a, &b, ret);
 		break;
 	case HUB:
 	case MAKER:

@@ -28,11 +28,17 @@ struct letter {
 	const char *currency;    /* of amount */
 	struct sale *sale;       /* ORDER and a channel's CANCEL */
 	const char *national_id; /* that is in the body, or NULL */
+	const char *scan;        /* TRACKING: the carrier's word */
+	/* What a marketplace's API tells from then on; put there before the message is sent. */
+	const char *record_path;
+	struct kw_bytes record;
 };
 
 void letter_of(
 	const struct run *run, const struct message *m, struct kw_arena *a, struct letter *ret);
 /* The bytes to send; now: of the signature. lane: which of several keys. */
+/* The same of its record. */
+struct kw_bytes record_request_of(const struct letter *l, struct kw_arena *a);
 struct kw_bytes request_of(const struct world *w, const struct message *m, const struct letter *l,
 	kw_time now, unsigned lane, struct kw_arena *a);
 
@@ -41,11 +47,17 @@ struct kw_bytes request_of(const struct world *w, const struct message *m, const
 void body_of_order(const struct sale *s, const struct message *m, struct kw_buf *b);
 /* Of a marketplace's message: X-Shopify-Topic and the like. */
 const char *headers_of_order(const struct sale *s, const struct message *m, struct kw_arena *a);
+/* What Daraz's API tells of it. */
+void record_of_order(const struct sale *s, const struct message *m, struct kw_buf *b);
 void body_of_payment(
 	const struct run *run, const struct message *m, struct kw_arena *a, struct kw_buf *b);
 void body_of_hub(const struct message *m, struct kw_buf *b);
 void body_of_maker(const struct run *run, const struct message *m, struct kw_buf *b);
 void body_of_listing(const struct run *run, const struct message *m, struct kw_buf *b);
+
+/* Returns the word of the scan. */
+const char *body_of_tracking(
+	const struct run *run, const struct message *m, const char *id, struct kw_buf *b);
 
 /* Ids that more than one message speaks of. */
 const char *event_id(

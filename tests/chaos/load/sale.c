@@ -32,12 +32,12 @@ static const char *const names[] = { "Ayesha Khan", "Bilal Malik", "Hina Qureshi
 
 /* How often each is chosen, of 100. */
 static const int channel_weights[CHANNELS] = {
-	[PAVILION] = 25,
-	[DIBS] = 20,
-	[AHAAN] = 15,
-	[SHOPIFY] = 25,
-	[WOO] = 15,
-	[DARAZ] = 0,
+	[PAVILION] = 24,
+	[DIBS] = 18,
+	[AHAAN] = 14,
+	[SHOPIFY] = 22,
+	[WOO] = 14,
+	[DARAZ] = 8,
 };
 
 static struct dice dice_of_sale(uint64_t seed, uint64_t n)

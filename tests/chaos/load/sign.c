@@ -51,6 +51,26 @@ static void body_mac(const struct signing *s, const char *header, const char *pr
 		kw_buf_printf(s->out, "%s: %s%s\r\n", header, prefix, mac_of(s, &s->body, 1, hex));
 }
 
+static void aftership(const struct signing *s)
+{
+	body_mac(s, "aftership-hmac-sha256", "", false);
+}
+
+static void easypost(const struct signing *s)
+{
+	body_mac(s, "X-Hmac-Signature", "hmac-sha256-hex=", true);
+}
+
+/* Over the app's key and the body. */
+static void lazada(const struct signing *s)
+{
+	const struct kw_bytes parts[] = { text_bytes(s->partner->app_key), s->body };
+
+	if (!s->is_unsigned)
+		kw_buf_printf(
+			s->out, "Authorization: %s\r\n", mac_of(s, parts, KW_LEN(parts), true));
+}
+
 static void shopify(const struct signing *s)
 {
 	body_mac(s, "X-Shopify-Hmac-Sha256", "", false);
@@ -86,7 +106,10 @@ static const struct scheme {
 	{ "karwan", standard_webhook },
 	{ "shopify", shopify },
 	{ "woocommerce", woocommerce },
+	{ "lazada", lazada },
 	{ "stripe", stripe },
+	{ "aftership", aftership },
+	{ "easypost", easypost },
 	{ NULL, bearer },
 };
 
@@ -112,6 +135,20 @@ static struct kw_bytes tampered(struct kw_bytes body, struct kw_arena *a)
 		at--;
 	text[at] = text[at] == '7' ? '8' : '7';
 	return (struct kw_bytes) { text, body.n };
+}
+
+struct kw_bytes record_request_of(const struct letter *l, struct kw_arena *a)
+{
+	const char *head = kw_arena_printf(a,
+		"PUT %s HTTP/1.1\r\nHost: shops\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\n\r\n",
+		l->record_path, l->record.n);
+	size_t n = strlen(head);
+	char *text = kw_arena_alloc(a, n + l->record.n, 1);
+
+	memcpy(text, head, n);
+	memcpy(text + n, l->record.p, l->record.n);
+	return (struct kw_bytes) { text, n + l->record.n };
 }
 
 struct kw_bytes request_of(const struct world *w, const struct message *m, const struct letter *l,

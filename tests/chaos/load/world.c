@@ -42,6 +42,16 @@ static bool is_replica(const char *name, const char *service)
 	       !strchr(name + n, '-');
 }
 
+static size_t add_target(struct world *w, const char *name, int port)
+{
+	if (w->n_targets == TARGETS_MAX)
+		die("more than %d replicas", TARGETS_MAX);
+	struct target *t = &w->targets[w->n_targets];
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	t->port = port;
+	return w->n_targets++;
+}
+
 static void read_ports(struct world *w, const char *dir)
 {
 	char path[1000], name[64];
@@ -51,18 +61,17 @@ static void read_ports(struct world *w, const char *dir)
 	FILE *file = fopen(path, "r");
 	if (!file)
 		die("%s cannot be read", path);
-	while (fscanf(file, "%63s %d", name, &port) == 2)
-		for (int e = 0; e < EDGES; e++) {
-			if (!is_replica(name, edge_names[e]))
-				continue;
-			if (w->n_targets == TARGETS_MAX)
-				die("more than %d replicas", TARGETS_MAX);
-			struct target *t = &w->targets[w->n_targets];
-			snprintf(t->name, sizeof(t->name), "%s", name);
-			t->port = port;
-			w->replicas[e][w->n_replicas[e]++] = w->n_targets++;
-		}
+	w->shops = TARGETS_MAX;
+	while (fscanf(file, "%63s %d", name, &port) == 2) {
+		for (int e = 0; e < EDGES; e++)
+			if (is_replica(name, edge_names[e]))
+				w->replicas[e][w->n_replicas[e]++] = add_target(w, name, port);
+		if (strcmp(name, "shops") == 0)
+			w->shops = add_target(w, name, port);
+	}
 	fclose(file);
+	if (w->shops == TARGETS_MAX)
+		die("no port of shops in %s", path);
 	for (int e = 0; e < EDGES; e++)
 		if (w->n_replicas[e] == 0)
 			die("no port of %s in %s", edge_names[e], path);

@@ -20,6 +20,7 @@ struct world {
 	struct target targets[TARGETS_MAX];
 	size_t n_targets;
 	size_t replicas[EDGES][TARGETS_MAX], n_replicas[EDGES]; /* places in targets */
+	size_t shops; /* the marketplaces' APIs; a place in targets */
 	const char *partners_file;
 	struct kw_arena *arenas[2]; /* what was read last is in the first */
 	struct kw_partners partners;
