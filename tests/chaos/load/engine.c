@@ -14,13 +14,16 @@
 #include "core/rc.h"
 
 #define EVENTS 128
+#define SLOW_PARTS 6
+#define SLOW_US 200000 /* between two parts */
 
 /* A request: with a connection, or waiting for one. */
 struct call {
 	struct call *next;
 	void *request;
-	int64_t due_us; /* when it is given up */
-	size_t n, sent;
+	int64_t due_us;      /* when it is given up */
+	size_t n, sent, may; /* may: so many may leave by now */
+	int64_t part_us;     /* when a slow one's next part left */
 	char bytes[];
 };
 
@@ -186,9 +189,9 @@ static void push(struct engine *e, struct connection *c)
 {
 	struct call *call = c->call;
 
-	while (call->sent < call->n) {
+	while (call->sent < call->may) {
 		ssize_t n =
-			send(c->fd, call->bytes + call->sent, call->n - call->sent, MSG_NOSIGNAL);
+			send(c->fd, call->bytes + call->sent, call->may - call->sent, MSG_NOSIGNAL);
 
 		if (n < 0 && (errno == EAGAIN || errno == ENOTCONN)) {
 			want_out(e, c, true);
@@ -234,7 +237,7 @@ static void start_waiting(struct engine *e, struct target_state *t)
 	}
 }
 
-void engine_send(struct engine *e, size_t target, struct kw_bytes bytes, void *request)
+void engine_send(struct engine *e, size_t target, struct kw_bytes bytes, bool slow, void *request)
 {
 	struct target_state *t = &e->targets[target];
 	struct call *call = malloc(sizeof(*call) + bytes.n);
@@ -244,6 +247,7 @@ void engine_send(struct engine *e, size_t target, struct kw_bytes bytes, void *r
 		.request = request,
 		.due_us = kw_monotonic_us() + e->deadline_us,
 		.n = bytes.n,
+		.may = slow ? 0 : bytes.n,
 	};
 	memcpy(call->bytes, bytes.p, bytes.n);
 	e->n_open++;
@@ -327,6 +331,20 @@ static void pull(struct engine *e, struct connection *c)
 	}
 }
 
+/* A slow one's next part. */
+static void push_more(struct engine *e, struct connection *c, int64_t now)
+{
+	struct call *call = c->call;
+
+	if (now - call->part_us < SLOW_US)
+		return;
+	call->part_us = now;
+	call->may += call->n / SLOW_PARTS + 1;
+	if (call->may > call->n)
+		call->may = call->n;
+	push(e, c);
+}
+
 static void give_up(struct engine *e, int64_t now)
 {
 	for (size_t i = 0; i < e->n_targets; i++) {
@@ -336,6 +354,8 @@ static void give_up(struct engine *e, int64_t now)
 			struct connection *c = &t->connections[k];
 			if (c->call && now >= c->call->due_us)
 				fail(e, c);
+			else if (c->call && c->call->may < c->call->n)
+				push_more(e, c, now);
 		}
 		while (t->first && now >= t->first->due_us) {
 			struct call *call = t->first;

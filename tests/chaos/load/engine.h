@@ -4,6 +4,7 @@
 #ifndef LOAD_ENGINE_H
 #define LOAD_ENGINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/buf.h"
@@ -20,8 +21,9 @@ struct engine;
 struct engine *engine_new(const int *ports, size_t n, int connections, int64_t deadline_us,
 	answered_fn *answered, void *ctx);
 void engine_free(struct engine *e);
-/* Copies the bytes. request: handed to answered, which is called exactly once, later. */
-void engine_send(struct engine *e, size_t target, struct kw_bytes bytes, void *request);
+/* Copies the bytes. slow: they leave in small parts, over more than a second. request: handed to
+ * answered, which is called exactly once, later. */
+void engine_send(struct engine *e, size_t target, struct kw_bytes bytes, bool slow, void *request);
 /* Requests that have no answer yet. */
 size_t engine_open(const struct engine *e);
 /* Waits until something comes, or so long, and deals with all that came. */

@@ -63,8 +63,8 @@ static void send_letter(struct load *l, struct sending *s, const struct letter *
 	s->at = kw_now(&kw_clock_system);
 	s->at_us = kw_monotonic_us();
 	s->target = world_target(&l->world, letter->edge, lane);
-	engine_send(
-		l->engine, s->target, request_of(&l->world, m, letter, s->at, lane, l->arena), s);
+	engine_send(l->engine, s->target, request_of(&l->world, m, letter, s->at, lane, l->arena),
+		m->slow, s);
 }
 
 static void send_one(struct load *l, struct sending *s)
@@ -82,7 +82,7 @@ static void send_one(struct load *l, struct sending *s)
 	s->at_us = kw_monotonic_us();
 	s->target = l->world.shops;
 	s->telling = true;
-	engine_send(l->engine, s->target, record_request_of(&letter, l->arena), s);
+	engine_send(l->engine, s->target, record_request_of(&letter, l->arena), false, s);
 }
 
 static void on_answer(void *ctx, void *request, int status, struct kw_bytes body)

@@ -47,6 +47,7 @@ struct message {
 	bool away;        /* MAKER: on leave; LISTING: its publications are paused */
 	kw_time said_at;  /* TRACKING: scanned */
 	unsigned lane;    /* which replica it is sent to first */
+	bool slow;        /* byte by byte, nearly */
 
 	/* what came of it */
 	int tries, status;

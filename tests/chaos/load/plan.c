@@ -321,11 +321,30 @@ static bool cancelled(struct plan *p, struct message *ret)
 	return true;
 }
 
+/* A put that would be seen if it were taken: nothing later could replace it. */
+static void put_nowhere(struct plan *p, struct message *m)
+{
+	m->n = (uint64_t)dice_below(&p->dice, m->kind == LISTING ? LISTINGS : MAKERS);
+	m->version = m->count = 1000000;
+}
+
 /* What no edge may take. What a notice leads to is judged later. */
 static bool impossible(struct plan *p, struct message *ret)
 {
+	static const enum kind others[] = { PAID, TRACKING, LISTING, MAKER };
 	enum flaw flaw = BAD_CURRENCY + (enum flaw)dice_below(&p->dice, FLAWS - BAD_CURRENCY);
 
+	if (flaw >= BROKEN_JSON && dice_percent(&p->dice, 50)) {
+		*ret = order_of(SALES_MAX + p->serial, flaw);
+		ret->kind = others[dice_below(&p->dice, (int64_t)KW_LEN(others))];
+		ret->serial = p->serial++;
+		ret->lost = true;
+		ret->amount = 100000;
+		ret->said_at = now_of(p);
+		if (ret->kind == LISTING || ret->kind == MAKER)
+			put_nowhere(p, ret);
+		return true;
+	}
 	if (sale_channel(p->seed, p->n_sales) == DARAZ && flaw < BROKEN_JSON)
 		flaw = BROKEN_JSON;
 	*ret = order_of(sell(p, flaw), flaw);
@@ -350,7 +369,7 @@ static bool forged_order(struct plan *p, struct message *ret)
 	static const enum kind kinds[] = { ORDER, ORDER, ORDER, PAID, PAID, CANCEL, TRACKING,
 		TRACKING, LISTING, MAKER };
 	uint64_t n = SALES_MAX + p->serial;
-	enum kind kind = kinds[dice_below(&p->dice, (int64_t)(sizeof(kinds) / sizeof(kinds[0])))];
+	enum kind kind = kinds[dice_below(&p->dice, (int64_t)KW_LEN(kinds))];
 
 	if (dice_percent(&p->dice, 50) && !some_sale(p, false, &n))
 		return false;
@@ -361,10 +380,8 @@ static bool forged_order(struct plan *p, struct message *ret)
 	ret->amount = 100000;
 	ret->by = kind == TRACKING ? (int)dice_below(&p->dice, TELLERS) : BY_OPERATOR;
 	ret->said_at = now_of(p);
-	if (kind == LISTING || kind == MAKER) {
-		ret->n = (uint64_t)dice_below(&p->dice, kind == LISTING ? LISTINGS : MAKERS);
-		ret->version = 1000000;
-	}
+	if (kind == LISTING || kind == MAKER)
+		put_nowhere(p, ret);
 	/* an operator's token signs neither time nor body; most marketplaces no time */
 	if (kind != ORDER && kind != PAID && kind != TRACKING && ret->forgery > WRONG_KEY)
 		ret->forgery = WRONG_KEY;
@@ -588,7 +605,7 @@ size_t plan_catalogue(struct plan *p, int round, struct message *ret)
 	} rounds[] = { { HUB, HUBS }, { MAKER, MAKERS }, { LISTING, LISTINGS } };
 	const struct record *records[] = { p->hubs, p->makers, p->listings };
 
-	if (round >= (int)(sizeof(rounds) / sizeof(rounds[0])))
+	if (round >= (int)KW_LEN(rounds))
 		return 0;
 	for (int i = 0; i < rounds[round].n; i++) {
 		ret[i] = put_of(rounds[round].kind, i, &records[round][i]);
@@ -601,7 +618,7 @@ static void draw(struct plan *p, struct message *ret)
 {
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+	for (size_t i = 0; i < KW_LEN(actions); i++)
 		sum += actions[i].weight;
 	for (;;) {
 		int64_t left = dice_below(&p->dice, sum);
@@ -619,5 +636,6 @@ void plan_next(struct plan *p, struct message *ret)
 	if (!take_waiting(p, ret))
 		draw(p, ret);
 	ret->lane = (unsigned)dice_below(&p->dice, 1 << 16);
+	ret->slow = dice_percent(&p->dice, 1);
 	p->tick++;
 }

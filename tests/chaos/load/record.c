@@ -93,10 +93,10 @@ static void write_more(struct kw_buf *b, const struct message *m, const struct l
 
 	write_text(b, "change", change_names[m->change]);
 	write_i64(b, "version", m->version);
+	if (m->flaw != NO_FLAW)
+		write_text(b, "flaw", flaws[m->flaw]);
 	if (l->sale) {
 		write_text(b, "word", word_names[m->word]);
-		if (m->flaw != NO_FLAW)
-			write_text(b, "flaw", flaws[m->flaw]);
 		if (m->word != SAYS_GONE)
 			write_sale(b, l->sale);
 	}

@@ -89,7 +89,7 @@ static void channel_letter(const struct run *run, const struct message *m, struc
 		.sale = s,
 		.national_id = s->national_id[0] ? s->national_id : NULL,
 	};
-	if (s->channel == DARAZ) {
+	if (s->channel == DARAZ && m->flaw <= UNKNOWN_SKU) {
 		KW_CLEANUP(kw_buf_done) struct kw_buf record;
 
 		kw_buf_init(&record, BODY_MAX);

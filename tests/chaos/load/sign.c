@@ -5,6 +5,7 @@
 #include "http/signature.h"
 #include "request.h"
 
+#define CLOSE_EVERY 16 /* senders that keep no connection */
 #define EXPIRED_US (3600 * KW_US_PER_S)
 
 struct signing {
@@ -174,7 +175,7 @@ struct kw_bytes request_of(const struct world *w, const struct message *m, const
 		"Content-Length: %zu\r\n%s",
 		l->method, l->path, l->body.n, l->headers);
 	sign(&s);
-	kw_buf_str(&b, "\r\n");
+	kw_buf_str(&b, lane % CLOSE_EVERY == 0 ? "Connection: close\r\n\r\n" : "\r\n");
 	struct kw_bytes body = m->forgery == TAMPERED ? tampered(l->body, a) : l->body;
 	kw_buf_add(&b, body.p, body.n);
 	kw_assert(!b.full);
