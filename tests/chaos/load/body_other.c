@@ -24,6 +24,13 @@ const char *payment_id(const struct run *run, const struct message *m, struct kw
 	return kw_arena_printf(a, "%s_%" PRId64, event_id(run, "pi", m->n, a), m->count);
 }
 
+const char *payment_currency(const struct run *run, const struct message *m)
+{
+	bool rupees = strcmp(channel_rows[sale_channel(run->seed, m->n)].currency, "PKR") == 0;
+
+	return rupees != m->foreign ? "PKR" : "USD";
+}
+
 /* ---- Stripe ---- */
 
 /* A payment of no order: it names none, or one of a channel that nobody declared, or one that
@@ -66,7 +73,6 @@ static void charge(const struct run *run, const struct message *m, const char *i
 void body_of_payment(
 	const struct run *run, const struct message *m, struct kw_arena *a, struct kw_buf *b)
 {
-	enum channel channel = sale_channel(run->seed, m->n);
 	const char *id = payment_id(run, m, a);
 	bool succeeded = m->kind == PAID;
 
@@ -82,7 +88,7 @@ void body_of_payment(
 		intent(m, id, b);
 	else
 		charge(run, m, id, a, b);
-	write_text(b, "currency", channel_rows[channel].currency[0] == 'P' ? "pkr" : "usd");
+	write_text(b, "currency", payment_currency(run, m)[0] == 'P' ? "pkr" : "usd");
 	metadata(run, m, b);
 	write_close(b, '}');
 	write_close(b, '}');

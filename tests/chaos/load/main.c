@@ -208,11 +208,12 @@ static void send_by_plan(struct load *l)
 {
 	int64_t began = kw_monotonic_us();
 
-	for (int64_t tick = 0; !close_now && !end_now; tick++) {
-		int64_t due = began + (int64_t)((double)tick * 1e6 / l->rate);
+	for (int64_t tick = -1; !close_now && !end_now;) {
 		struct message m;
 
 		plan_next(l->plan, &m);
+		tick += !m.at_once;
+		int64_t due = began + (int64_t)((double)tick * 1e6 / l->rate);
 		do {
 			int64_t left = due - kw_monotonic_us();
 

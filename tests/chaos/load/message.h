@@ -44,10 +44,12 @@ struct message {
 			     order; TRACKING: which of the carrier's words */
 	int carrier;      /* TRACKING: which courier's parcel; COURIER_A, COURIER_B */
 	bool lost;        /* PAID, REFUND: names no order that there is */
+	bool foreign;     /* PAID: in another currency than the order's */
 	bool away;        /* MAKER: on leave; LISTING: its publications are paused */
 	kw_time said_at;  /* TRACKING: scanned */
 	unsigned lane;    /* which replica it is sent to first */
 	bool slow;        /* byte by byte, nearly */
+	bool at_once;     /* with the one before it */
 
 	/* what came of it */
 	int tries, status;

@@ -8,7 +8,10 @@
 
 #define PLAN_DICE 21
 #define SCANS_KEPT 64
-#define RECENT_S 20 /* how old an order is, at most, that its buyer cancels */
+#define RECENT_S 20 /* what is spoken of again is as often of these seconds as of all time */
+#define CANCEL_S 5  /* so old is an order, at most, that its buyer cancels: its parcel leaves then \
+		     */
+#define STORM 10    /* repeats at once */
 
 struct waiting {
 	uint64_t tick, order; /* order: of those of one tick, the first comes first */
@@ -31,6 +34,7 @@ struct sold {
 	uint8_t payments;
 	uint64_t event;
 	int64_t paid;
+	bool foreign;
 };
 
 struct plan {
@@ -57,13 +61,14 @@ struct action {
 };
 
 typedef bool draw_fn(struct plan *p, struct message *ret);
-static draw_fn new_order, again_order, changed_order, updated_order, cancelled, impossible,
+static draw_fn new_order, storm, again_order, changed_order, updated_order, cancelled, impossible,
 	forged_order, stray_payment, again_payment, refund, tracking, again_tracking, recount,
 	reprice, maker_changes, hub_changes;
 
 /* The mix. What follows of an order by itself (its payments) comes beside it. */
 static const struct action actions[] = {
 	{ "order", 420, new_order },
+	{ "storm", 3, storm },
 	{ "repeat", 110, again_order },
 	{ "changed body", 30, changed_order },
 	{ "update", 50, updated_order },
@@ -152,16 +157,17 @@ static uint64_t sell(struct plan *p, enum flaw flaw)
 	return p->n_sales++;
 }
 
-/* One that was told of: half of the time of the last RECENT_S seconds, else of all. false: there
- * is none that can be an order. */
-static bool some_sale(struct plan *p, bool recent, uint64_t *ret)
+/* One of the last seconds, about; 0: half of the time of RECENT_S, else of all. false: there is
+ * none that can be an order. */
+static bool some_sale(struct plan *p, int seconds, uint64_t *ret)
 {
 	uint64_t among = p->n_sales;
 
 	if (among == 0)
 		return false;
-	if (recent || dice_percent(&p->dice, 50)) {
-		uint64_t last = (uint64_t)(RECENT_S * p->rate / 2) + 1;
+	if (seconds > 0 || dice_percent(&p->dice, 50)) {
+		/* every third message is a new order */
+		uint64_t last = (uint64_t)((seconds ? seconds : RECENT_S) * p->rate / 3) + 1;
 		among = last < among ? last : among;
 	}
 	*ret = p->n_sales - 1 - (uint64_t)dice_below(&p->dice, (int64_t)among);
@@ -240,6 +246,12 @@ static void pay(struct plan *p, uint64_t n)
 	} else if (roll < 92) {
 		pay_later(p, n, total);
 		pay_later(p, n, total);
+	} else if (roll < 94) {
+		struct message m = payment_of(p, n, total);
+
+		m.foreign = true;
+		p->sold[n].foreign = p->sold[n].payments == 1;
+		later(p, (double)dice_below(&p->dice, 3000) / 1000, &m);
 	} /* the others are never paid */
 }
 
@@ -258,11 +270,23 @@ static bool new_order(struct plan *p, struct message *ret)
 	return true;
 }
 
+/* The same order many times at once. */
+static bool storm(struct plan *p, struct message *ret)
+{
+	*ret = order_of(sell(p, NO_FLAW), NO_FLAW);
+	struct message again = *ret;
+	again.change = REPEAT;
+	again.at_once = true;
+	for (int i = 0; i < STORM; i++)
+		later(p, 0, &again);
+	return true;
+}
+
 static bool again_order(struct plan *p, struct message *ret)
 {
 	uint64_t n;
 
-	if (!some_sale(p, false, &n))
+	if (!some_sale(p, 0, &n))
 		return false;
 	const struct sold *s = &p->sold[n];
 	*ret = order_of(n, s->flaw);
@@ -286,16 +310,16 @@ static bool changed_order(struct plan *p, struct message *ret)
 }
 
 /* A sale that can still say something. */
-static bool open_sale(struct plan *p, bool recent, uint64_t *ret)
+static bool open_sale(struct plan *p, int seconds, uint64_t *ret)
 {
-	return some_sale(p, recent, ret) && p->sold[*ret].version < UINT8_MAX;
+	return some_sale(p, seconds, ret) && p->sold[*ret].version < UINT8_MAX;
 }
 
 static bool updated_order(struct plan *p, struct message *ret)
 {
 	uint64_t n;
 
-	if (!open_sale(p, false, &n))
+	if (!open_sale(p, 0, &n))
 		return false;
 	*ret = next_of(p, n, SAYS_UPDATED,
 		dice_percent(&p->dice, 40) ? 0 : 1 + (unsigned)dice_below(&p->dice, 7));
@@ -306,7 +330,7 @@ static bool cancelled(struct plan *p, struct message *ret)
 {
 	uint64_t n;
 
-	if (!open_sale(p, true, &n))
+	if (!open_sale(p, CANCEL_S, &n))
 		return false;
 	if (dice_percent(&p->dice, 60)) {
 		*ret = order_of(n, p->sold[n].flaw);
@@ -371,7 +395,7 @@ static bool forged_order(struct plan *p, struct message *ret)
 	uint64_t n = SALES_MAX + p->serial;
 	enum kind kind = kinds[dice_below(&p->dice, (int64_t)KW_LEN(kinds))];
 
-	if (dice_percent(&p->dice, 50) && !some_sale(p, false, &n))
+	if (dice_percent(&p->dice, 50) && !some_sale(p, 0, &n))
 		return false;
 	*ret = order_of(n, NO_FLAW);
 	ret->kind = kind;
@@ -410,13 +434,14 @@ static bool again_payment(struct plan *p, struct message *ret)
 {
 	uint64_t n;
 
-	if (!some_sale(p, false, &n) || p->sold[n].payments == 0)
+	if (!some_sale(p, 0, &n) || p->sold[n].payments == 0)
 		return false;
 	int64_t roll = dice_below(&p->dice, 10);
 	*ret = (struct message) { .kind = PAID,
 		.n = n,
 		.serial = roll < 6 ? p->sold[n].event : p->serial++,
 		.amount = p->sold[n].paid + (roll == 0 ? 100 : 0),
+		.foreign = p->sold[n].foreign,
 		.change = roll == 0  ? CHANGED
 			  : roll < 6 ? REPEAT
 				     : FIRST,
@@ -428,7 +453,7 @@ static bool refund(struct plan *p, struct message *ret)
 {
 	uint64_t n;
 
-	if (!some_sale(p, false, &n) || p->sold[n].payments == 0)
+	if (!some_sale(p, 0, &n) || p->sold[n].payments == 0)
 		return false;
 	*ret = (struct message) { .kind = REFUND, .n = n, .serial = p->serial++, .version = 1 };
 	ret->amount = dice_percent(&p->dice, 50) ? p->sold[n].total : a_part(p, p->sold[n].total);
@@ -457,7 +482,7 @@ static bool tracking(struct plan *p, struct message *ret)
 	uint64_t n;
 	int word = 0;
 
-	if (!some_sale(p, true, &n))
+	if (!some_sale(p, RECENT_S / 2, &n))
 		return false;
 	sale_of(p->seed, p->start, n, NO_FLAW, 0, &sale);
 	while (left >= word_weights[word])
@@ -637,5 +662,5 @@ void plan_next(struct plan *p, struct message *ret)
 		draw(p, ret);
 	ret->lane = (unsigned)dice_below(&p->dice, 1 << 16);
 	ret->slow = dice_percent(&p->dice, 1);
-	p->tick++;
+	p->tick += !ret->at_once;
 }

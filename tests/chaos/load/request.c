@@ -113,7 +113,7 @@ static void provider_letter(const struct run *run, const struct message *m, stru
 		.headers = "",
 		.ref = event_id(run, "evt", m->serial, a),
 		.order = m->lost ? NULL : order_name(run, m->n, a),
-		.currency = channel_rows[sale_channel(run->seed, m->n)].currency,
+		.currency = payment_currency(run, m),
 	};
 }
 

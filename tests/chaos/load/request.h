@@ -62,6 +62,8 @@ const char *body_of_tracking(
 /* Ids that more than one message speaks of. */
 const char *event_id(
 	const struct run *run, const char *prefix, uint64_t number, struct kw_arena *a);
+/* Of a payment's amount. */
+const char *payment_currency(const struct run *run, const struct message *m);
 const char *payment_id(const struct run *run, const struct message *m, struct kw_arena *a);
 
 #endif
