@@ -9,8 +9,7 @@
 #define PLAN_DICE 21
 #define SCANS_KEPT 64
 #define RECENT_S 20 /* what is spoken of again is as often of these seconds as of all time */
-#define CANCEL_S 5  /* so old is an order, at most, that its buyer cancels: its parcel leaves then \
-		     */
+#define CANCEL_S 5  /* so old is an order, at most, when its buyer cancels: its parcel leaves */
 #define STORM 10    /* repeats at once */
 
 struct waiting {
@@ -54,13 +53,13 @@ struct plan {
 };
 
 /* One kind of action. draw: false where there is nothing yet that it could be about. */
+typedef bool draw_fn(struct plan *p, struct message *ret);
 struct action {
 	const char *name;
 	int weight;
-	bool (*draw)(struct plan *p, struct message *ret);
+	draw_fn *draw;
 };
 
-typedef bool draw_fn(struct plan *p, struct message *ret);
 static draw_fn new_order, storm, again_order, changed_order, updated_order, cancelled, impossible,
 	forged_order, stray_payment, again_payment, refund, tracking, again_tracking, recount,
 	reprice, maker_changes, hub_changes;
