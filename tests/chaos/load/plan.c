@@ -10,6 +10,7 @@
 #define SCANS_KEPT 64
 #define RECENT_S 20 /* what is spoken of again is as often of these seconds as of all time */
 #define CANCEL_S 5  /* so old is an order, at most, when its buyer cancels: its parcel leaves */
+#define SEEN_S 0.5  /* after so long an operator sees an order */
 #define STORM 10    /* repeats at once */
 
 struct waiting {
@@ -24,6 +25,7 @@ struct record {
 
 /* What was planned of one sale. */
 struct sold {
+	uint64_t told; /* the tick of its first message; 0: it waits yet */
 	int64_t total;
 	enum flaw flaw;
 	bool cod;
@@ -331,7 +333,9 @@ static bool cancelled(struct plan *p, struct message *ret)
 
 	if (!open_sale(p, CANCEL_S, &n))
 		return false;
-	if (dice_percent(&p->dice, 60)) {
+	bool is_seen =
+		p->sold[n].told > 0 && (double)(p->tick + 1 - p->sold[n].told) >= SEEN_S * p->rate;
+	if (is_seen && dice_percent(&p->dice, 70)) {
 		*ret = order_of(n, p->sold[n].flaw);
 		ret->by = BY_OPERATOR;
 	} else {
@@ -659,6 +663,8 @@ void plan_next(struct plan *p, struct message *ret)
 {
 	if (!take_waiting(p, ret))
 		draw(p, ret);
+	if (ret->kind == ORDER && !ret->forgery && ret->n < p->n_sales && p->sold[ret->n].told == 0)
+		p->sold[ret->n].told = p->tick + 1;
 	ret->lane = (unsigned)dice_below(&p->dice, 1 << 16);
 	ret->slow = dice_percent(&p->dice, 1);
 	p->tick += !ret->at_once;
