@@ -110,6 +110,15 @@ void raise_unmatched(struct desk *d, const struct scan *s)
 
 /* ---- the job ---- */
 
+/* Names are compared in any case, so one may be declared twice. */
+static bool is_among(const struct known_as *names, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static size_t known_names(
 	struct kw_arena *a, const struct kw_partners *partners, struct known_as **ret)
 {
@@ -128,7 +137,7 @@ static size_t known_names(
 
 			for (char *c = name; *c; c++)
 				*c = (char)tolower((unsigned char)*c);
-			if (courier_known_as(partners, name) == courier)
+			if (courier_known_as(partners, name) == courier && !is_among(*ret, n, name))
 				(*ret)[n++] = (struct known_as) { name, courier->name };
 		}
 	}

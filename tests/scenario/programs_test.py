@@ -375,6 +375,17 @@ def a_short_order_is_released(system, edges):
         raise SystemExit(f"what is missing: {books}")
 
 
+def a_channel_changes_a_total(system, edges):
+    """The order has what its channel said last, the books what was ordered; both are right, and the check of `ctl` is clean."""
+    first, later = order("DEARER"), order("DEARER")
+    later.update(type="order.updated", timestamp="2026-03-01T09:06:10Z")
+    later["data"]["total"] = rupees(1200)
+    expect("an order", edges[0].send(first), 202)
+    expect("its other total", edges[0].send(later), 202)
+    until("both", lambda: system.psql("SELECT o.total, e.total FROM routing.orders o JOIN payment.expectations e "
+                                      "USING (order_id) WHERE o.external_id = 'DEARER'") == [["120000", "100000"]])
+
+
 # ---- what an operator sees ----
 
 FIGURES = ("karwan_http_requests_total", "karwan_http_request_duration_seconds_bucket", "karwan_errors_total",
@@ -602,6 +613,7 @@ def main():
         a_letter_that_can_be_done_later(system, edges)
         a_word_gets_its_meaning(system, edges)
         a_short_order_is_released(system, edges)
+        a_channel_changes_a_total(system, edges)
         figures(system, edges)
         rights(system)
         ctl(system)

@@ -28,12 +28,13 @@ static struct kw_topics topics = { &topic, 1 };
 
 static const struct kw_rate rates_a[] = { { "PK", 30000, { 25000, "PKR" }, true } };
 static const struct kw_rate rates_b[] = { { "PK", 30000, { 40000, "PKR" }, false } };
-static const char *names_a[] = { "TCS-OLD", "Leopards-Courier" };
+/* the last two are one name */
+static const char *names_a[] = { "TCS-OLD", "Leopards-Courier", "LEOPARDS-COURIER" };
 static struct kw_partner couriers[] = {
 	{ .name = "courier-a",
 		.adapter = "karwan",
 		.known_as = names_a,
-		.n_known_as = 2,
+		.n_known_as = KW_LEN(names_a),
 		.rates = rates_a,
 		.n_rates = 1,
 		.kind = KW_COURIER,

@@ -171,6 +171,15 @@ static struct result result_of(struct kw_arena *a, const struct booking *b)
 	return r;
 }
 
+void courier_number(const char *name, const char *reference, char out[COURIER_NUMBER_MAX])
+{
+	uint64_t number = mix(kw_hash64(reference, strlen(reference), 7)) % 1000000000000u;
+	char last = name[strlen(name) - 1];
+	char letter = last >= 'a' && last <= 'z' ? (char)(last - 'a' + 'A') : 'X';
+
+	snprintf(out, COURIER_NUMBER_MAX, "K%c%012llu", letter, (unsigned long long)number);
+}
+
 /* A new reference: booked or refused. Under the lock. */
 static void decide(struct courier *c, struct booking *b, kw_time now)
 {
@@ -181,13 +190,7 @@ static void decide(struct courier *c, struct booking *b, kw_time now)
 	}
 	b->accepted = true;
 	c->stats.bookings++;
-	/* a function of the reference, so that a courier that was started anew gives the same again
-	 */
-	uint64_t number = mix(kw_hash64(b->reference, strlen(b->reference), 7)) % 1000000000000u;
-	char last = c->options.name[strlen(c->options.name) - 1];
-	char letter = last >= 'a' && last <= 'z' ? (char)(last - 'a' + 'A') : 'X';
-	snprintf(b->tracking_number, sizeof(b->tracking_number), "K%c%012llu", letter,
-		(unsigned long long)number);
+	courier_number(c->options.name, b->reference, b->tracking_number);
 	if (c->options.tracking_url)
 		courier_plan_story(c, b, now);
 }

@@ -46,6 +46,11 @@ struct courier_stats {
 	int64_t waiting;  /* scans not told yet */
 };
 
+/* The tracking number that a courier of this name gives to a reference: a function of both, so that
+ * one that was started anew gives the same again. */
+#define COURIER_NUMBER_MAX 24
+void courier_number(const char *name, const char *reference, char out[COURIER_NUMBER_MAX]);
+
 struct courier;
 enum kw_rc courier_start(
 	const struct courier_options *options, struct courier **ret, struct kw_err *err);
