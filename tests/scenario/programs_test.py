@@ -376,14 +376,15 @@ def a_short_order_is_released(system, edges):
 
 
 def a_channel_changes_a_total(system, edges):
-    """The order has what its channel said last, the books what was ordered; both are right, and the check of `ctl` is clean."""
+    """Order and books stay with what was ordered, and a person is told; the check of `ctl` is clean."""
     first, later = order("DEARER"), order("DEARER")
     later.update(type="order.updated", timestamp="2026-03-01T09:06:10Z")
     later["data"]["total"] = rupees(1200)
     expect("an order", edges[0].send(first), 202)
     expect("its other total", edges[0].send(later), 202)
-    until("both", lambda: system.psql("SELECT o.total, e.total FROM routing.orders o JOIN payment.expectations e "
-                                      "USING (order_id) WHERE o.external_id = 'DEARER'") == [["120000", "100000"]])
+    until("both", lambda: system.psql("SELECT o.total, e.total, x.kind FROM routing.orders o JOIN payment.expectations e USING (order_id) "
+                                      "JOIN routing.exceptions x USING (order_id) WHERE o.external_id = 'DEARER'"
+                                      ) == [["100000", "100000", "LINES_CHANGED"]])
 
 
 # ---- what an operator sees ----
