@@ -1,0 +1,107 @@
+"""The checker of a fault campaign: all invariants of a run that is done and drained, recomputed from the attempts of who
+sent, from the topics as kcat reads them, from the tables, logs and raw files. Arguments: the checkout, the run's folder;
+--json: the last line is {"1": "held" or the first offender, …}; --mutants: then the checker itself is checked."""
+
+import itertools
+import json
+import sys
+import time
+
+import flows
+import goods
+import ledger
+import senders
+from seen import Run, Seen
+from story import story
+
+SHOWN = 20
+
+# number, whether it is also looked at while the system runs, how it is found out
+ROWS = (
+    (1, False, senders.one_effect),
+    (2, False, senders.at_most_one),
+    (3, False, senders.quarantined),
+    (4, True, flows.offsets),
+    (5, True, goods.stock),
+    (6, True, ledger.ledger),
+    (7, False, ledger.payments),
+    (8, False, goods.state_tables),
+    (9, False, flows.all_sent),
+    (10, False, flows.order_of_events),
+    (11, False, goods.one_courier),
+    (12, False, flows.journals),
+    (14, False, flows.no_block),
+    (15, False, senders.durable),
+    (20, False, senders.forgeries),
+    (21, False, senders.sums),
+)
+
+
+class Saw:
+    """How much an invariant has looked at."""
+
+    def __init__(self):
+        self.n = 0
+
+    def __call__(self, n=1):
+        self.n += n
+
+
+class Finding:
+    """What came of one invariant."""
+
+    def __init__(self, number, saw, offenders):
+        self.number, self.saw, self.offenders = number, saw, offenders
+
+    def verdict(self):
+        if self.offenders:
+            return str(self.offenders[0])
+        return "held" if self.saw else "it saw nothing"
+
+
+def judge(seen, numbers=None):
+    """A finding for each invariant, or for those of these numbers."""
+    findings = []
+    for number, _, find in ROWS:
+        if numbers and number not in numbers:
+            continue
+        saw = Saw()
+        offenders = list(itertools.islice(find(seen, saw), SHOWN))
+        findings.append(Finding(number, saw.n, offenders))
+    return findings
+
+
+def name_of(number):
+    return next(find.__doc__ for row, _, find in ROWS if row == number)
+
+
+def print_findings(seen, findings):
+    for finding in findings:
+        print(f"{'held  ' if finding.verdict() == 'held' else 'BROKEN'} {name_of(finding.number)} ({finding.saw} looked at)")
+        for offender in finding.offenders[:SHOWN]:
+            print(f"         {offender}")
+        if not finding.saw:
+            print("         it saw nothing")
+    first = next((offender for finding in findings for offender in finding.offenders), None)
+    if first:
+        print(f"the story of {first.key}:")
+        print("\n".join(story(seen, first)))
+
+
+def main():
+    began = time.monotonic()
+    seen = Seen(Run(sys.argv[1], sys.argv[2]))
+    read = time.monotonic()
+    findings = judge(seen)
+    print_findings(seen, findings)
+    n = sum(len(records) for partitions in seen.topics.values() for records in partitions.values())
+    print(f"{len(seen.attempts)} attempts, {n} records, {sum(map(len, seen.tables.values()))} rows; read in {read - began:.1f} s, "
+          f"judged in {time.monotonic() - read:.1f} s")
+    verdicts = {str(finding.number): finding.verdict() for finding in findings}
+    if "--json" in sys.argv:
+        print(json.dumps(verdicts))
+    return 0 if all(verdict == "held" for verdict in verdicts.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

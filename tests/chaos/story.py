@@ -1,0 +1,63 @@
+"""The whole story of one order (parcel, payment, place): what was sent, what lies in the topics, what is in the tables."""
+
+import datetime
+import json
+
+from seen import TOPICS, microseconds, order_of
+
+LONGEST = 240
+NOT_TOLD = ("payload", "content", "body", "ship_to", "value", "headers")
+
+
+def clock(at):
+    return datetime.datetime.fromtimestamp(at / 1000000, datetime.timezone.utc).strftime("%H:%M:%S.%f")
+
+
+def short(text):
+    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
+
+
+def ids_around(seen, key):
+    """The key, and the order, parcels and payments that belong together with it."""
+    ids = {key}
+    for name, column in (("dispatch.parcels", "parcel_id"), ("payment.payments", "payment_id")):
+        for row in seen.rows(name):
+            if row["order_id"] and (row[column] in ids or row["order_id"] in ids):
+                ids |= {row[column], row["order_id"]}
+    return ids
+
+
+def attempts(seen, ids):
+    for attempt in seen.attempts:
+        refs = {attempt["ref"], order_of(attempt["ref"]), attempt.get("id"), order_of(attempt["order"]) if "order" in attempt else None}
+        if refs & ids:
+            what = f"{attempt['kind']} {attempt['ref']} try {attempt.get('try')} to {attempt['to']}: {attempt['status']}"
+            yield attempt["t"], f"sent   {what} after {attempt['us']} us, content {attempt.get('content')}"
+
+
+def records(seen, ids, place):
+    for topic in TOPICS:
+        for record in seen.records(topic):
+            if record.key in ids or record.headers.get("ce_subject") in ids or record.data.get("order_id") in ids or \
+                    (topic, record.partition) == place[:2] and abs(record.place[1] - place[2]) < 3:
+                sequence = record.headers.get("ce_sequence", "")
+                yield record.at, short(f"record {record.where()} {sequence} {record.type} {record.payload}")
+
+
+def rows(seen, ids):
+    numbers = {row["order_no"] for row in seen.rows("routing.orders") if row["order_id"] in ids}
+    for name in sorted(seen.tables):
+        for row in seen.rows(name):
+            if not (ids & {value for value in row.values() if isinstance(value, str)} or row.get("order_no") in numbers):
+                continue
+            at = next((row[column] for column in ("time", "booked_at", "at", "opened_at", "arrived_at", "first_at", "seen_at",
+                                                  "created_at", "changed_at") if row.get(column)), None)
+            told = {column: value for column, value in row.items() if column not in NOT_TOLD and value is not None}
+            yield microseconds(at) if at else 0, short(f"row    {name} {json.dumps(told)}")
+
+
+def story(seen, offender, place=("", -1, 0)):
+    """Lines in order of time."""
+    ids = ids_around(seen, offender.key)
+    told = [*attempts(seen, ids), *records(seen, ids, place), *rows(seen, ids)]
+    return [f"{clock(at) if at else '               '} {text}" for at, text in sorted(told, key=lambda line: line[0])]
