@@ -3,9 +3,8 @@ beside the journal row by row."""
 
 import collections
 import re
-import sys
 
-from seen import AREAS, BARRIER, RESOLVE, Offender, microseconds, uuid_of
+from seen import AREAS, BARRIER, RESOLVE, Offender, microseconds, partition_of, uuid_of
 
 RANGE = re.compile(r"(\S+)/(\d+):(-?\d+)-(-?\d+)")
 JOURNAL_RANGE = 1000000
@@ -227,8 +226,6 @@ def differences(row, record, murmur):
 
 
 def topic_is_journal(seen, saw, area):
-    from messages import partition_of
-
     placed = {}
 
     def murmur(key, partitions):
@@ -318,5 +315,3 @@ def no_block(seen, saw):
     for area in AREAS:
         yield from dead_letters_whole(seen, saw, area)
 
-
-assert sys.version_info >= (3, 11)

@@ -60,4 +60,4 @@ def story(seen, offender, place=("", -1, 0)):
     """Lines in order of time."""
     ids = ids_around(seen, offender.key)
     told = [*attempts(seen, ids), *records(seen, ids, place), *rows(seen, ids)]
-    return [f"{clock(at) if at else '               '} {text}" for at, text in sorted(told, key=lambda line: line[0])]
+    return [f"{clock(at) if at else '               '} {text}" for at, text in sorted(told, key=lambda line: (line[0] == 0, line[0]))]
