@@ -120,18 +120,12 @@ def words_of(seen):
     return said, first
 
 
-def order_named(data):
-    if "channel" in data and "external_id" in data:
-        return uuid_of("order", data["channel"], data["external_id"])
-    return data.get("order_id")
-
-
 def fold(words):
     """What a payment is after these words: currency, order, captured, refunded. A word that contradicts is not taken."""
     currency = order = None
     captured = refunded = 0
     for data in words:
-        amount, named = money(data["amount"]), order_named(data)
+        amount, named = money(data["amount"]), data.get("order_id")
         if currency not in (None, data["amount"]["currency"]) or (named and order and named != order):
             continue
         if data["kind"] == "SUCCEEDED" and captured and captured != amount:
@@ -154,6 +148,9 @@ def each_once(seen, saw):
     for payment, words in said.items():
         saw()
         row, should = rows.get(payment), fold(words)
+        for data in words:
+            if "order_id" in data and data["order_id"] != uuid_of("order", data.get("channel", ""), data.get("external_id", "")):
+                yield Offender(payment, f"payment {payment}: it names order {data['order_id']}, which is not the id of its reference")
         if row is None:
             yield Offender(payment, f"payment {payment}: {len(words)} events and no row")
         elif (row["currency"], row["order_id"], row["captured"], row["refunded"]) != should:

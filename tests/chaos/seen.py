@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import uuid
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -23,7 +24,8 @@ NAMESPACE = uuid.UUID("6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10")
 BARRIER = "karwan.epoch.started.v1"
 RESOLVE = "karwan.exception.resolve_requested.v1"
 MS = 1000
-READERS = 4  # topics that are read side by side
+READERS = 8  # topics that are read side by side
+STILL_S = 30
 
 Area = collections.namedtuple("Area", "service schema in_topic events_topic reads")
 AREAS = (
@@ -192,11 +194,33 @@ class Seen:
 
     def __init__(self, run):
         self.run = run
+        self.read()
+        # a courier's scan, or a timer, may have come between the topics and the tables
+        end = time.monotonic() + STILL_S
+        while not self.is_still() and time.monotonic() < end:
+            self.read()
+
+    def read(self):
+        run = self.run
         self.attempts = list(lines_of(run.dir / "chaos" / "attempts.ndjson"))
         self.faults = list(lines_of(run.dir / "chaos" / "faults.ndjson"))
         fetch_topics(run)
         self.topics = {topic: read_topic(run, topic) for topic in TOPICS}
         self.tables = read_tables(run, table_names(run))
+
+    def is_still(self):
+        """All that was committed is sent, all that was sent is read."""
+        for area in AREAS:
+            rows = {(row["topic"], row["partition"]): row["next_offset"] for row in self.rows(f"{area.schema}.offsets")}
+            if any(rows.get((topic, partition), 0) != self.end(topic, partition)
+                   for topic in (area.in_topic, *area.reads) for partition in self.topics[topic]):
+                return False
+            heads = {row["partition"]: row["number"] for row in self.rows(f"{area.schema}.head")}
+            last = {partition: max((record.place[1] for record in records), default=0)
+                    for partition, records in self.topics[area.events_topic].items()}
+            if any(number > last.get(partition, 0) for partition, number in heads.items()):
+                return False
+        return True
 
     def but(self, topics=None, tables=None):
         """A copy with other topics or tables; what was derived from them is not taken over."""

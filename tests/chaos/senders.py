@@ -2,17 +2,18 @@
 
 import collections
 
-from seen import Offender, RESOLVE, microseconds, order_of, things_sent, uuid_of
+from seen import RESOLVE, Offender, order_of, things_sent, uuid_of
 
 SLACK_US = 1000  # Kafka's times have milliseconds
 CANCEL = "karwan.order.cancel_requested.v1"
 SUBMITTED = "karwan.order.submitted.v1"
+WITHDRAWN = "karwan.order.withdrawn.v1"
 
 
 # ---- where each kind of message lies, and what it becomes ----
 
 def is_cancel(record):
-    return record.type == CANCEL or record.data.get("kind") == "CANCELLED" or "cancel_reason" in record.data
+    return record.type in (CANCEL, WITHDRAWN) or record.data.get("kind") == "CANCELLED" or "cancel_reason" in record.data
 
 
 # kind of attempt: topic, and the refs that a record of it may have
@@ -58,6 +59,8 @@ def effects(seen, kind):
                 rows[row["order_id"]].append(row)
         elif kind == "cancel":
             for row in seen.rows("routing.cancel_requests"):
+                rows[row["order_id"]].append(row)
+            for row in seen.rows("routing.withdrawn"):
                 rows[row["order_id"]].append(row)
             for row in seen.rows("routing.order_messages"):
                 if row["kind"] == "CANCELLED":
@@ -310,12 +313,3 @@ def sums(seen, saw):
         if told and len(lines[row["order_no"]]) != len(told.data["lines"]):
             yield Offender(row["order_id"], f"order {row['order_id']}: {len(lines[row['order_no']])} lines, "
                            f"{len(told.data['lines'])} were ordered")
-
-
-def answered_in(seen, begin, end):
-    """Attempts to post an order that were sent in a time."""
-    return [attempt for attempt in seen.attempts if attempt["kind"] == "order" and begin <= attempt["t"] < end]
-
-
-def microseconds_of(row, column):
-    return microseconds(row[column]) if row.get(column) else None

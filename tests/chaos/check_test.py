@@ -1,0 +1,97 @@
+"""The checker on a whole system under a short load without faults: its verdict is clean, and each mutant is caught and named.
+Argument: the checkout. Needs what `./karwan servers env` prints."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import check
+import mutants
+from continuous import Continuous
+from seen import Run, Seen, System
+
+ROOT = pathlib.Path(sys.argv[1]).resolve()
+SEED, RATE, SECONDS = 11, 60, int(os.environ.get("CHECK_SECONDS", "20"))
+WAIT_S = 120
+
+
+class Looks(threading.Thread):
+    """A look a second, until the end of its `with`."""
+
+    def __init__(self, system):
+        super().__init__()
+        self.continuous, self.found, self.ending = Continuous(system), [], threading.Event()
+
+    def run(self):
+        while not self.ending.wait(1):
+            self.found += self.continuous.look()
+
+    def __enter__(self):
+        self.found += self.continuous.look()
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.join()
+        self.found += self.continuous.end()
+
+
+def settle(system):
+    """Nothing is on its way any more."""
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        _, told, _ = system.ctl("--json", "check")
+        if told and json.loads(told.splitlines()[-1])["behind"] == 0:
+            return
+    raise SystemExit("it does not settle")
+
+
+def send(system):
+    """The generator, for some seconds; then until all that it sent is answered."""
+    environment = {**os.environ, **system.env(), "RUN_DIR": str(system.dir)}
+    with subprocess.Popen([f"{system.bin}/karwan-chaos-load", str(SEED), str(RATE), system.dir / "chaos" / "attempts.ndjson"],
+                          env=environment, stdout=subprocess.PIPE, text=True) as load:
+        try:
+            load.wait(SECONDS)
+            raise SystemExit(f"the generator has ended: {load.returncode}")
+        except subprocess.TimeoutExpired:
+            load.send_signal(signal.SIGUSR1)
+        told, _ = load.communicate(timeout=WAIT_S)
+    if load.returncode != 0:
+        raise SystemExit(f"the generator: {load.returncode}")
+    print(told, end="")
+
+
+def main():
+    with System(ROOT, "check", replicas=2) as system:
+        (system.dir / "chaos").mkdir()
+        with Looks(system) as looks:
+            send(system)
+            settle(system)
+        began = time.monotonic()
+        seen = Seen(Run(ROOT, system.dir))
+        findings = check.judge(seen)
+        check.print_findings(seen, findings)
+        print(f"{len(seen.attempts)} attempts, {looks.continuous.succeeded} looks; judged in {time.monotonic() - began:.1f} s")
+        print(*looks.found, sep="\n")
+        caught = mutants.try_mutants(seen)
+        for name, told in caught.items():
+            print(f"{name}: {told}")
+        wait = os.environ.get("CHECK_WAIT")
+        while wait and not pathlib.Path(wait).exists():
+            time.sleep(1)
+    broken = [finding.number for finding in findings if finding.verdict() != "held"]
+    missed = [name for name, told in caught.items() if told != mutants.CAUGHT]
+    if broken or missed or looks.found:
+        raise SystemExit(f"broken: {broken}; not caught: {missed}; while it ran: {len(looks.found)}; {system.dir}")
+    system.remove()
+
+
+if __name__ == "__main__":
+    main()
