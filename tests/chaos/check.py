@@ -1,6 +1,7 @@
 """The checker of a fault campaign: all invariants of a run that is done and drained, recomputed from the attempts of who
 sent, from the topics as kcat reads them, from the tables, logs and raw files. Arguments: the checkout, the run's folder;
---json: the last line is {"1": "held" or the first offender, …}; --mutants: then the checker itself is checked."""
+--mutants: then the checker itself is checked (22); --json: the last line is {"sent", "accepted", "refused", "unknown",
+"invariants": {"1": "held" or the first offender, …}, "mutants": {name: "caught" or what went wrong}}."""
 
 import itertools
 import json
@@ -68,14 +69,14 @@ class Finding:
         return "held" if self.saw else "it saw nothing"
 
 
-def judge(seen, numbers=None):
-    """A finding for each invariant, or for those of these numbers."""
+def judge(seen, numbers=None, most=SHOWN):
+    """A finding for each invariant, or for those of these numbers, with so many offenders at most."""
     findings = []
     for number, _, find in ROWS:
         if numbers and number not in numbers:
             continue
         saw = Saw()
-        offenders = list(itertools.islice(find(seen, saw), SHOWN))
+        offenders = list(itertools.islice(find(seen, saw), most))
         findings.append(Finding(number, saw.n, offenders))
     return findings
 
@@ -87,7 +88,7 @@ def name_of(number):
 def print_findings(seen, findings):
     for finding in findings:
         print(f"{'held  ' if finding.verdict() == 'held' else 'BROKEN'} {name_of(finding.number)} ({finding.saw} looked at)")
-        for offender in finding.offenders[:SHOWN]:
+        for offender in finding.offenders:
             print(f"         {offender}")
         if not finding.saw:
             print("         it saw nothing")
@@ -95,6 +96,23 @@ def print_findings(seen, findings):
     if first:
         print(f"the story of {first.key}:")
         print("\n".join(story(seen, first)))
+
+
+def verdict_of(seen, findings, with_mutants):
+    """{"1": "held" or the first offender, …} and {mutant: "caught" or what went wrong}. Mutants are seeded where all else is held."""
+    verdicts = {str(finding.number): finding.verdict() for finding in findings}
+    caught = {}
+    if with_mutants:
+        import mutants  # it judges by this module
+
+        clean = all(verdict == "held" for verdict in verdicts.values())
+        caught = mutants.try_mutants(seen) if clean else {}
+        missed = [f"{name}: {told}" for name, told in caught.items() if told != mutants.CAUGHT]
+        verdicts["22"] = missed[0] if missed else "held" if clean else "not looked at: something else is broken"
+        print(f"{'held  ' if verdicts['22'] == 'held' else 'BROKEN'} 22: seeded mutants are each caught and named ({len(caught)} seeded)")
+        for text in missed:
+            print(f"         {text}")
+    return verdicts, caught
 
 
 def main():
@@ -106,9 +124,9 @@ def main():
     n = sum(len(records) for partitions in seen.topics.values() for records in partitions.values())
     print(f"{len(seen.attempts)} attempts, {n} records, {sum(map(len, seen.tables.values()))} rows; read in {read - began:.1f} s, "
           f"judged in {time.monotonic() - read:.1f} s")
-    verdicts = {str(finding.number): finding.verdict() for finding in findings}
+    verdicts, caught = verdict_of(seen, findings, "--mutants" in sys.argv)
     if "--json" in sys.argv:
-        print(json.dumps(verdicts))
+        print(json.dumps({**senders.totals(seen), "invariants": verdicts, "mutants": caught}))
     return 0 if all(verdict == "held" for verdict in verdicts.values()) else 1
 
 

@@ -18,6 +18,7 @@ from seen import Run, Seen, System
 ROOT = pathlib.Path(sys.argv[1]).resolve()
 SEED, RATE, SECONDS = 11, 60, int(os.environ.get("CHECK_SECONDS", "20"))
 WAIT_S = 120
+INVARIANTS = 22
 
 
 class Looks(threading.Thread):
@@ -80,16 +81,13 @@ def main():
         check.print_findings(seen, findings)
         print(f"{len(seen.attempts)} attempts, {looks.continuous.succeeded} looks; judged in {time.monotonic() - began:.1f} s")
         print(*looks.found, sep="\n")
-        caught = mutants.try_mutants(seen)
-        for name, told in caught.items():
-            print(f"{name}: {told}")
+        verdicts, caught = check.verdict_of(seen, findings, True)
         wait = os.environ.get("CHECK_WAIT")
         while wait and not pathlib.Path(wait).exists():
             time.sleep(1)
-    broken = [finding.number for finding in findings if finding.verdict() != "held"]
-    missed = [name for name, told in caught.items() if told != mutants.CAUGHT]
-    if broken or missed or looks.found:
-        raise SystemExit(f"broken: {broken}; not caught: {missed}; while it ran: {len(looks.found)}; {system.dir}")
+    broken = [number for number, told in verdicts.items() if told != "held"]
+    if broken or looks.found or len(caught) != len(mutants.ROWS) or len(verdicts) != INVARIANTS:
+        raise SystemExit(f"broken: {broken}; {len(caught)} mutants of {len(mutants.ROWS)}; while it ran: {len(looks.found)}; {system.dir}")
     system.remove()
 
 

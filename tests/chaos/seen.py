@@ -15,10 +15,8 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "scenario")]
 
-from messages import Judge, partition_of  # noqa: E402
+from messages import Judge, partition_of  # noqa: E402, F401  for the other modules
 from running import System  # noqa: E402
-
-__all__ = ["Judge", "partition_of"]  # of tests/scenario, for the other modules
 
 NAMESPACE = uuid.UUID("6f1d3c52-0b7e-4e0e-9a55-2b1f6a7c9d10")
 BARRIER = "karwan.epoch.started.v1"
