@@ -3,6 +3,7 @@ last one. A database that is away is borne; one that went back to a copy is look
 
 import os
 import subprocess
+import time
 
 from flows import RANGE
 from machine import write_sample
@@ -36,7 +37,7 @@ class Continuous:
         self.forget()
 
     def forget(self):
-        self.identity = None
+        self.identity, self.looked_at = None, 0
         self.places, self.last_batch, self.known = {}, {}, {area.schema: set() for area in AREAS}
         self.sums, self.movements_from, self.reread = {}, 0, False
         self.kept, self.postings_from = {}, 0
@@ -59,6 +60,7 @@ class Continuous:
         return answers
 
     def look(self):
+        now = time.time_ns() // 1000
         self.tried += 1
         batches = [f"SELECT id, ranges FROM {area.schema}.batches WHERE id > {self.last_batch.get(area.schema, 0) - BATCHES_BACK} "
                    "ORDER BY id" for area in AREAS]
@@ -82,7 +84,7 @@ class Continuous:
             return []
         if self.succeeded % SAMPLE_EVERY == 0:
             self.sample()
-        self.succeeded += 1
+        self.succeeded, self.looked_at = self.succeeded + 1, now
         return found
 
     def end(self):
@@ -98,8 +100,14 @@ class Continuous:
         return any(word in str(fault.get("fault")) for fault in lines_of(self.system.dir / "chaos" / "faults.ndjson"))
 
     def went_back(self):
-        """Was the database put back to a copy? Then what was seen is no more."""
-        return self.faults("restor")
+        """Is the database being put back to a copy, or was it since the last look? Then what was seen is no more."""
+        begun = 0
+        for fault in lines_of(self.system.dir / "chaos" / "faults.ndjson"):
+            if "restor" in str(fault.get("fault")):
+                if fault["t"] > self.looked_at:
+                    return True
+                begun += {"begin": 1, "end": -1}.get(fault.get("phase"), 0)
+        return begun > 0
 
     # ---- 4 ----
 
