@@ -99,7 +99,7 @@ def print_findings(seen, findings):
 
 
 def verdict_of(seen, findings, with_mutants):
-    """{"1": "held" or the first offender, …} and {mutant: "caught" or what went wrong}. Mutants are seeded where all else is held."""
+    """{"1": "held" or the first offender, …} and {mutant: "caught" or what went wrong}; seeded only where all else is held."""
     verdicts = {str(finding.number): finding.verdict() for finding in findings}
     caught = {}
     if with_mutants:
@@ -109,7 +109,8 @@ def verdict_of(seen, findings, with_mutants):
         caught = mutants.try_mutants(seen) if clean else {}
         missed = [f"{name}: {told}" for name, told in caught.items() if told != mutants.CAUGHT]
         verdicts["22"] = missed[0] if missed else "held" if clean else "not looked at: something else is broken"
-        print(f"{'held  ' if verdicts['22'] == 'held' else 'BROKEN'} 22: seeded mutants are each caught and named ({len(caught)} seeded)")
+        print(f"{'held  ' if verdicts['22'] == 'held' else 'BROKEN'} 22: seeded mutants are each caught and named "
+              f"({len(caught)} seeded)")
         for text in missed:
             print(f"         {text}")
     return verdicts, caught
@@ -122,8 +123,8 @@ def main():
     findings = judge(seen)
     print_findings(seen, findings)
     n = sum(len(records) for partitions in seen.topics.values() for records in partitions.values())
-    print(f"{len(seen.attempts)} attempts, {n} records, {sum(map(len, seen.tables.values()))} rows; read in {read - began:.1f} s, "
-          f"judged in {time.monotonic() - read:.1f} s")
+    print(f"{len(seen.attempts)} attempts, {n} records, {sum(map(len, seen.tables.values()))} rows; read in {read - began:.1f} "
+          f"s, judged in {time.monotonic() - read:.1f} s")
     verdicts, caught = verdict_of(seen, findings, "--mutants" in sys.argv)
     if "--json" in sys.argv:
         print(json.dumps({**senders.totals(seen), "invariants": verdicts, "mutants": caught}))

@@ -87,7 +87,8 @@ def main():
             time.sleep(1)
     broken = [number for number, told in verdicts.items() if told != "held"]
     if broken or looks.found or len(caught) != len(mutants.ROWS) or len(verdicts) != INVARIANTS:
-        raise SystemExit(f"broken: {broken}; {len(caught)} mutants of {len(mutants.ROWS)}; while it ran: {len(looks.found)}; {system.dir}")
+        raise SystemExit(f"broken: {broken}; {len(caught)} mutants of {len(mutants.ROWS)}; while it ran: {len(looks.found)}; "
+                         f"{system.dir}")
     system.remove()
 
 

@@ -48,7 +48,8 @@ class Continuous:
         for question in questions:
             script += ["\\echo ---", f"{question};"]
         told = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-F", "\t", "-d", self.system.superuser()],
-                              input="\n".join(script), check=False, capture_output=True, text=True, env={**os.environ, **PATIENCE})
+                              input="\n".join(script), check=False, capture_output=True, text=True,
+                              env={**os.environ, **PATIENCE})
         if told.returncode != 0:
             return None
         answers = []
@@ -62,11 +63,13 @@ class Continuous:
     def look(self):
         now = time.time_ns() // 1000
         self.tried += 1
-        batches = [f"SELECT id, ranges FROM {area.schema}.batches WHERE id > {self.last_batch.get(area.schema, 0) - BATCHES_BACK} "
+        batches = [f"SELECT id, ranges FROM {area.schema}.batches WHERE id > "
+                   f"{self.last_batch.get(area.schema, 0) - BATCHES_BACK} "
                    "ORDER BY id" for area in AREAS]
         kept = ", ".join(f"('{entity}'::uuid, {revision}, {n})" for entity, revision, n in self.kept) or "(NULL::uuid, 0, 0)"
-        told = self.ask(IDENTITY, OFFSETS, STOCK, BLOCKS, MOVEMENTS.format(self.movements_from), UNEVEN.format(self.postings_from),
-                        NEWEST.format(self.postings_from, KEPT_EACH), KEPT.format(kept), *batches)
+        told = self.ask(IDENTITY, OFFSETS, STOCK, BLOCKS, MOVEMENTS.format(self.movements_from),
+                        UNEVEN.format(self.postings_from), NEWEST.format(self.postings_from, KEPT_EACH), KEPT.format(kept),
+                        *batches)
         if told is None:
             return []
         identity, offsets, stock, blocks, movements, uneven, newest, again, *batches = told
@@ -154,7 +157,8 @@ class Continuous:
             if (there, promised, at) == (int(on_hand), int(allocated), int(version)):
                 continue
             if was_whole:
-                yield f"5: stock of {listing} is {on_hand}/{allocated} at {version}, its movements make {there}/{promised} at {at}"
+                yield (f"5: stock of {listing} is {on_hand}/{allocated} at {version}, its movements make "
+                       f"{there}/{promised} at {at}")
             self.reread = True
 
     # ---- 6 ----

@@ -41,8 +41,8 @@ def content(name):
 
 
 PARCEL = (
-    *(same(name) for name in ("order_id", "channel", "external_id", "n", "fulfilment_id", "maker_id", "hub_id", "state", "courier",
-                              "tracking_number", "label_url", "weight_g", "reason", "version")),
+    *(same(name) for name in ("order_id", "channel", "external_id", "n", "fulfilment_id", "maker_id", "hub_id", "state",
+                              "courier", "tracking_number", "label_url", "weight_g", "reason", "version")),
     amount("declared_value"),
     ("amount_due", lambda data: money(data["amount_due"]) if "amount_due" in data else None,
      lambda row: row["amount_due"] if row["due_currency"] else None),
@@ -54,8 +54,8 @@ PARCEL_FIXED = ("order_id", "channel", "external_id", "n", "fulfilment_id", "mak
 EXPECTATION = (same("state"), amount("expected"), amount("received"), same("cleared"))
 CAPTURED = (same("provider"), same("provider_payment_id"), amount("amount", "captured"))
 REFUNDED = (same("provider"), ("amount", lambda data: money(data["amount"]), lambda row: min(row["refunded"], row["captured"])))
-EXCEPTION = (*(same(name) for name in ("kind", "order_id", "payment_id", "reason", "resolution", "note")), same("by", "resolved_by"),
-             amount_of("expected"), amount_of("received"))
+EXCEPTION = (*(same(name) for name in ("kind", "order_id", "payment_id", "reason", "resolution", "note")),
+             same("by", "resolved_by"), amount_of("expected"), amount_of("received"))
 EARNING = (*(same(name) for name in ("order_id", "fulfilment_id", "line_id", "maker_id")), amount("amount"), amount("fee"),
            moment("earned_at"))
 RECEIVED = (*(same(name) for name in ("channel", "external_id", "number", "test", "cod", "currency", "fee_bps")),
@@ -129,8 +129,8 @@ def exceptions(seen, saw, records, entity):
     row = seen.by("payment.exceptions", "exception_id").get(entity)
     saw(len(records))
     if row is None or row["version"] != len(records) or row["state"] != EXCEPTION_STATES[records[-1].type.split(".")[2]]:
-        yield Offender(records[-1].key, f"exception {entity} is {row and (row['state'], row['version'])}, its {len(records)} events end "
-                       f"with {records[-1].type}")
+        yield Offender(records[-1].key, f"exception {entity} is {row and (row['state'], row['version'])}, its {len(records)} "
+                                        f"events end with {records[-1].type}")
     else:
         yield from compare(entity, records[-1], row, EXCEPTION)
 
@@ -259,7 +259,8 @@ def catalogue(seen, saw):
         body = json.loads(row["body"])
         for name in body.keys() - {"version", "publications", "national_id", "phone", "sponsor", "lead", "as_of"}:
             if body[name] != record.data.get(name):
-                yield Offender(record.key, f"{record.where()}: {record.key} says {name} {record.data.get(name)!r}, its row {body[name]!r}")
+                yield Offender(record.key, f"{record.where()}: {record.key} says {name} {record.data.get(name)!r}, its row "
+                                           f"{body[name]!r}")
                 break
         told = {(one["channel"], one["channel_sku"]): one for one in record.data.get("publications", ())}
         if told.keys() != {(one["channel"], one["channel_sku"]) for one in body.get("publications", ())}:
@@ -279,7 +280,8 @@ def readers_have(seen, saw):
     for order, records in seen.histories("karwan.orders.events").items():
         saw()
         first, row = records[0].data, expected.get(order)
-        if row is None or (row["total"], row["currency"], row["test"]) != (money(first["total"]), first["currency"], first["test"]):
+        told = money(first["total"]), first["currency"], first["test"]
+        if row is None or (row["total"], row["currency"], row["test"]) != told:
             yield Offender(order, f"order {order} was received with {first['total']}, payment-reconciliation has "
                            f"{row and (row['total'], row['currency'], row['test'])}")
         for record in of_type(records, "routed"):
@@ -296,7 +298,8 @@ def readers_have(seen, saw):
 def in_their_form(seen, saw):
     """Payload, headers, key and partition are as schemas/ says; of very many, every n-th is looked at."""
     judge = Judge()
-    told = {topic["name"]: topic for topic in json.loads((ROOT / "schemas" / "topics.json").read_text(encoding="utf-8"))["topics"]}
+    told = json.loads((ROOT / "schemas" / "topics.json").read_text(encoding="utf-8"))["topics"]
+    told = {topic["name"]: topic for topic in told}
     dead = {(row["topic"], row["partition"], row["at_offset"]) for schema in ("listing", "routing", "payment", "dispatch")
             for row in seen.rows(f"{schema}.dead_letters")}
     every = 1 + sum(1 for topic in TOPICS for _ in seen.records(topic)) // JUDGED_MAX

@@ -36,7 +36,8 @@ def offsets_chain(seen, saw, area):
             saw()
             begins_anew = anew and first == 0
             if place is not None and first != place and not begins_anew:
-                yield Offender(at, f"{area.service}: batch {batch} of {topic} {at[1]} begins at {first}, the one before ended at {place}")
+                yield Offender(at, f"{area.service}: batch {batch} of {topic} {at[1]} begins at {first}, the one before ended "
+                                   f"at {place}")
             if after < first and topic == area.in_topic:
                 yield Offender(at, f"{area.service}: batch {batch} of {topic} {at[1]} goes back from {first} to {after}")
             place = after
@@ -58,13 +59,15 @@ def events_place(seen, saw, area):
         last = taken[-1].place if taken else (0, 0)
         if (row["place_epoch"], row["place_number"]) != last:
             yield Offender((row["topic"], row["partition"]),
-                           f"{area.service} has read {row['topic']} {row['partition']} to {row['place_epoch']}-{row['place_number']}, "
+                           f"{area.service} has read {row['topic']} {row['partition']} to "
+                           f"{row['place_epoch']}-{row['place_number']}, "
                            f"it ends with {last[0]}-{last[1]}")
 
 
 def has_effect(seen, record):
     """Is there a row that says what became of a message?"""
     data, of = record.data, record.type
+    is_order = data.get("order_id") in seen.by("routing.orders", "order_id")
     if of == "karwan.order.submitted.v1":
         order = seen.by("routing.orders", "order_id").get(data["order_id"])
         at = microseconds(data["source_time"])
@@ -75,13 +78,14 @@ def has_effect(seen, record):
                    and microseconds(row["source_time"]) == at
                    for row in seen.all_by("routing.order_messages", "order_id").get(data["order_id"], ()))
     if of == "karwan.order.noticed.v1":
-        return data["order_id"] in seen.by("routing.orders", "order_id") or data["order_id"] in seen.by("routing.intents", "entity")
+        return is_order or data["order_id"] in seen.by("routing.intents", "entity")
     if of == "karwan.order.withdrawn.v1":
-        return data["order_id"] in seen.by("routing.withdrawn", "order_id") or data["order_id"] in seen.by("routing.orders", "order_id")
+        return is_order or data["order_id"] in seen.by("routing.withdrawn", "order_id")
     if of == "karwan.order.cancel_requested.v1":
         return (data["order_id"], data["request_id"]) in seen.by("routing.cancel_requests", "order_id", "request_id")
     if of == "karwan.payment.reported.v1":
-        return (data["provider"], data["provider_event_id"]) in seen.by("payment.provider_events", "provider", "provider_event_id")
+        at = data["provider"], data["provider_event_id"]
+        return at in seen.by("payment.provider_events", "provider", "provider_event_id")
     if of == "karwan.tracking.reported.v1":
         return (data["courier"], data["event_id"]) in seen.by("dispatch.scans", "courier", "event_id")
     if of == "karwan.parcel.cancel_requested.v1":
@@ -139,8 +143,8 @@ def all_sent(seen, saw):
         for row in journal.values():
             saw()
             if times[row["id"]] != 1:
-                yield Offender(row["key"], f"event {row['type']} {row['id']} of {row['key']} (number {row['number']}): a reader of "
-                               f"{area.events_topic} {row['partition']} sees it {times[row['id']]} times")
+                yield Offender(row["key"], f"event {row['type']} {row['id']} of {row['key']} (number {row['number']}): a reader "
+                                           f"of {area.events_topic} {row['partition']} sees it {times[row['id']]} times")
         epochs = max((row["epoch"] for row in seen.rows(f"{area.schema}.head")), default=1)
         for record in seen.records(area.events_topic):
             if record.id not in journal and record.place[0] >= epochs:
@@ -206,11 +210,12 @@ def journal_numbers(seen, saw, area):
         first = numbers[0] if numbers else 1
         if numbers != list(range(first, first + len(numbers))) or (first > 1 and first % JOURNAL_RANGE):
             hole = next((n for n, m in zip(numbers, range(first, first + len(numbers) + 1)) if n != m), first)
-            yield Offender((area.events_topic, partition), f"the journal of {area.events_topic} {partition} has a hole before {hole}")
+            yield Offender((area.events_topic, partition), f"the journal of {area.events_topic} {partition} has a hole before "
+                                                           f"{hole}")
         head = heads.get(partition, {}).get("number")
         if head != (numbers[-1] if numbers else 0):
-            yield Offender((area.events_topic, partition), f"the head of {area.events_topic} {partition} is {head}, its journal ends "
-                           f"with {numbers[-1] if numbers else 0}")
+            yield Offender((area.events_topic, partition), f"the head of {area.events_topic} {partition} is {head}, its journal "
+                                                           f"ends with {numbers[-1] if numbers else 0}")
 
 
 def differences(row, record, murmur):
@@ -240,13 +245,13 @@ def topic_is_journal(seen, saw, area):
         for number in sorted(rows.keys() | taken.keys()):
             row, record = rows.get(number), taken.get(number)
             if not row or not record:
-                yield Offender((row["key"] if row else record.key), f"number {number} of {area.events_topic} {partition} is in the "
-                               f"{'journal' if row else 'topic'} alone")
+                yield Offender((row["key"] if row else record.key), f"number {number} of {area.events_topic} {partition} is in "
+                                                                    f"the {'journal' if row else 'topic'} alone")
                 break
             wrong = next((what for what in differences(row, record, murmur) if what[1] != what[2]), None)
             if wrong:
-                yield Offender(row["key"], f"number {number} of {area.events_topic} {partition}: {wrong[0]} is {wrong[1]!r} in the "
-                               f"journal, {wrong[2]!r} in the topic")
+                yield Offender(row["key"], f"number {number} of {area.events_topic} {partition}: {wrong[0]} is {wrong[1]!r} in "
+                                           f"the journal, {wrong[2]!r} in the topic")
 
 
 def remembered(seen, saw, area):
@@ -262,12 +267,12 @@ def remembered(seen, saw, area):
             continue
         record = next((r for r in seen.topics[area.events_topic].get(partition, ()) if r.offset == row["kafka_offset"]), None)
         if record is None or record.place[1] != number:
-            yield Offender(at, f"{number} of {area.events_topic} {partition} is remembered at offset {row['kafka_offset']}, there is "
-                           f"{record.place[1] if record else 'nothing'}")
+            yield Offender(at, f"{number} of {area.events_topic} {partition} is remembered at offset {row['kafka_offset']}, "
+                               f"there is {record.place[1] if record else 'nothing'}")
 
 
 def journals(seen, saw):
-    """12: journal numbers are 1..n; each topic partition, read by rule 5, is that journal; nothing unacknowledged is remembered."""
+    """12: journal numbers are 1..n; each topic partition, read by rule 5, is that journal; only what was sent is remembered."""
     for area in AREAS:
         yield from journal_numbers(seen, saw, area)
         yield from topic_is_journal(seen, saw, area)

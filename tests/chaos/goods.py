@@ -9,7 +9,7 @@ import states
 # ---- 5 ----
 
 def running_sums(seen, saw):
-    """Movements of each listing are 1..n; pieces are never negative, nor are more promised than are there; the row is their sum."""
+    """Movements of a listing are 1..n; pieces are never negative, nor are more promised than are there; the row is their sum."""
     stock = seen.by("routing.stock", "listing_id")
     moves = seen.all_by("routing.stock_movements", "listing_id")
     for listing in sorted(stock.keys() | moves.keys()):
@@ -22,12 +22,12 @@ def running_sums(seen, saw):
                 yield Offender(listing, f"stock of {listing}: movement {version} is {row['version']}")
                 break
             if not 0 <= allocated <= on_hand:
-                yield Offender(row["order_id"] or listing, f"stock of {listing}: after movement {version}, {row['kind']}, {on_hand} are "
-                               f"there and {allocated} promised")
+                yield Offender(row["order_id"] or listing, f"stock of {listing}: after movement {version}, {row['kind']}, "
+                                                           f"{on_hand} are there and {allocated} promised")
         row = stock.get(listing)
         if not row or (row["on_hand"], row["allocated"], row["version"]) != (on_hand, allocated, len(rows)):
-            yield Offender(listing, f"stock of {listing} is {row and (row['on_hand'], row['allocated'], row['version'])}, its movements "
-                           f"make {(on_hand, allocated, len(rows))}")
+            yield Offender(listing, f"stock of {listing} is {row and (row['on_hand'], row['allocated'], row['version'])}, its "
+                                    f"movements make {(on_hand, allocated, len(rows))}")
         counted = sum(move["on_hand"] for move in rows if move["kind"] in ("RECEIPT", "ADJUST"))
         if row and row["missing"] == 0 and counted < row["counted"]:
             yield Offender(listing, f"stock of {listing}: {row['counted']} were counted, movements brought {counted}")
@@ -67,10 +67,12 @@ def reserved_once(seen, saw):
                   "SALE": waiting[at] - pieces["gone"]}
         for kind, quantity in should.items():
             if is_moved[kind] != quantity:
-                yield Offender(at[0], f"line {at[1]} of order {at[0]}: {kind} moved {is_moved[kind]}, its fulfilments say {quantity}")
+                yield Offender(at[0], f"line {at[1]} of order {at[0]}: {kind} moved {is_moved[kind]}, its fulfilments say "
+                                      f"{quantity}")
         for kind in should:
             if times[at][kind] > pieces["times"]:
-                yield Offender(at[0], f"line {at[1]} of order {at[0]}: {times[at][kind]} times {kind}, {pieces['times']} allocations")
+                yield Offender(at[0], f"line {at[1]} of order {at[0]}: {times[at][kind]} times {kind}, {pieces['times']} "
+                                      f"allocations")
 
 
 def stock(seen, saw):
@@ -91,7 +93,8 @@ def walk(seen, saw, topic, prefix, edges, first, state_of):
             saw()
             now = state_of(record)
             if not any((before, now) in edges for before in ((state,) if state else first)):
-                yield Offender(record.key, f"{record.where()}: {prefix[7:-1]} {entity} went from {state or '/'.join(first)} to {now}")
+                yield Offender(record.key, f"{record.where()}: {prefix[7:-1]} {entity} went from {state or '/'.join(first)} to "
+                                           f"{now}")
                 break
             state = now
 
@@ -117,8 +120,8 @@ def order_histories(seen, saw):
         row = seen.by("routing.orders", "order_id").get(order)
         for line in seen.all_by("routing.order_lines", "order_no").get(row["order_no"], ()) if row else ():
             if line["cancelled"] != cancelled[line["line_id"]]:
-                yield Offender(order, f"line {line['line_id']} of order {order}: {line['cancelled']} are cancelled, its events say "
-                               f"{cancelled[line['line_id']]}")
+                yield Offender(order, f"line {line['line_id']} of order {order}: {line['cancelled']} are cancelled, its events "
+                                      f"say {cancelled[line['line_id']]}")
 
 
 def order_rows(seen, saw):
@@ -150,8 +153,8 @@ def fulfilments(seen, saw):
         for record in parcels.get(row["fulfilment_id"], ()):
             state = states.FULFILMENT.get((state, states.PARCEL_FACTS.get(record.type)), state)
         if row["state"] != state:
-            yield Offender(row["order_id"], f"fulfilment {row['fulfilment_id']} of order {row['order_id']} is {row['state']}, events "
-                           f"say {state}")
+            yield Offender(row["order_id"], f"fulfilment {row['fulfilment_id']} of order {row['order_id']} is {row['state']}, "
+                                            f"events say {state}")
 
 
 BARRIER_TYPE = "karwan.epoch.started.v1"
@@ -159,7 +162,8 @@ BARRIER_TYPE = "karwan.epoch.started.v1"
 
 def listings(seen, saw):
     """Makers and listings move along their tables."""
-    yield from walk(seen, saw, "karwan.listings.events", "karwan.maker.", states.MAKER, states.ANY_MAKER, lambda r: r.data["state"])
+    yield from walk(seen, saw, "karwan.listings.events", "karwan.maker.", states.MAKER, states.ANY_MAKER,
+                    lambda r: r.data["state"])
     yield from walk(seen, saw, "karwan.listings.events", "karwan.listing.", states.LISTING, states.ANY_LISTING,
                     lambda r: r.data["state"])
 
@@ -235,7 +239,8 @@ def one_courier(seen, saw):
         if facts[parcel, "karwan.parcel.booked.v1"] > len(told):
             yield Offender(parcel, f"parcel {parcel}: told as booked, and no courier has accepted it")
         if facts[parcel, "karwan.parcel.refused.v1"] != refused[parcel]:
-            yield Offender(parcel, f"parcel {parcel}: {facts[parcel, 'karwan.parcel.refused.v1']} refusals told, {refused[parcel]} known")
+            yield Offender(parcel, f"parcel {parcel}: {facts[parcel, 'karwan.parcel.refused.v1']} refusals told, "
+                                   f"{refused[parcel]} known")
     once = collections.Counter((row["order_id"], row["n"]) for row in seen.rows("dispatch.parcels") if row["n"] is not None)
     for (order, n), times in once.items():
         if times > 1:

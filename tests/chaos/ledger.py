@@ -91,8 +91,8 @@ def sales(seen, saw):
             yield Offender(order, f"order {order} owes {should} {currency}, its postings say {owed}")
         unearned = sum(minor for (account, _, _), minor in posted[order].items() if account == "UNEARNED")
         if unearned != row["released"] - row["expected"]:
-            yield Offender(order, f"order {order}: {row['expected'] - row['released']} {currency} are not earned yet, its postings say "
-                           f"{-unearned}")
+            yield Offender(order, f"order {order}: {row['expected'] - row['released']} {currency} are not earned yet, its "
+                                  f"postings say {-unearned}")
 
 
 def ledger(seen, saw):
@@ -150,12 +150,13 @@ def each_once(seen, saw):
         row, should = rows.get(payment), fold(words)
         for data in words:
             if "order_id" in data and data["order_id"] != uuid_of("order", data.get("channel", ""), data.get("external_id", "")):
-                yield Offender(payment, f"payment {payment}: it names order {data['order_id']}, which is not the id of its reference")
+                yield Offender(payment, f"payment {payment}: it names order {data['order_id']}, which is not the id of its "
+                                        f"reference")
         if row is None:
             yield Offender(payment, f"payment {payment}: {len(words)} events and no row")
         elif (row["currency"], row["order_id"], row["captured"], row["refunded"]) != should:
-            yield Offender(payment, f"payment {payment} is {row['currency']} {row['order_id']} {row['captured']} {row['refunded']}, its "
-                           f"events make {should}")
+            yield Offender(payment, f"payment {payment} is {row['currency']} {row['order_id']} {row['captured']} "
+                                    f"{row['refunded']}, its events make {should}")
     for payment in reported:
         if rows[payment]["provider_payment_id"] not in told:
             yield Offender(payment, f"payment {payment}: nobody has reported it")
@@ -177,7 +178,8 @@ def belongs(seen, saw):
         entity = row["order_id"] or row["payment_id"]
         if row["home"] != entity and net:
             entity = None  # it was in suspense alone before its order was named: its money lies under both
-        matched = order is not None and order["channel"] is not None and not order["test"] and order["currency"] == row["currency"]
+        is_here = order is not None and order["channel"] is not None and not order["test"]
+        matched = is_here and order["currency"] == row["currency"]
         at = row["provider"], row["currency"]
         clearing[entity][at] += net
         suspense[entity][at] -= 0 if matched else net

@@ -42,11 +42,12 @@ def cache_only(seen, saw):
             continue
         told = [attempt["status"] for attempt in seen.attempts if attempt["kind"] == "order" and begin <= attempt["t"] < end]
         if told and 202 not in told:
-            yield Offender("redis", f"Redis alone was away for {(end - begin) / 1000000:.1f} s: of {len(told)} orders none was accepted")
+            yield Offender("redis", f"Redis alone was away for {(end - begin) / 1000000:.1f} s: of {len(told)} orders none was "
+                                    f"accepted")
 
 
 def clocks(seen, saw):
-    """17: a wrong clock changes nothing but replay-window refusals: nothing else was answered 401, and all other invariants hold."""
+    """17: a wrong clock changes nothing but replay-window refusals: nothing else was answered 401, all other invariants hold."""
     mine, _ = windows(seen, "clock")
     for attempt in seen.attempts:
         saw()
@@ -154,8 +155,8 @@ def places(run):
 
 def grep(words, paths):
     """Files that have one of the words."""
-    told = subprocess.run(["grep", "-rlaF", f"--exclude={INDEXES}", "-f", "-", "--", *map(str, paths)], input="\n".join(words), check=False, text=True,
-                          capture_output=True, env={**os.environ, "LC_ALL": "C"})
+    told = subprocess.run(["grep", "-rlaF", f"--exclude={INDEXES}", "-f", "-", "--", *map(str, paths)],
+                          input="\n".join(words), check=False, text=True, capture_output=True, env={**os.environ, "LC_ALL": "C"})
     if told.returncode > 1 and "No such file" not in told.stderr:
         raise SystemExit(f"grep: {told.stderr.strip()}")
     return told.stdout.splitlines()

@@ -159,8 +159,8 @@ def delete(table, which="true"):
 
 
 BOOKED_AGAIN = sql("dispatch.intents", change="""INSERT INTO dispatch.intents SELECT gen_random_uuid(), kind, entity,
-    replace(payload, 'courier-a', 'courier-b'), trace, state, due, leased, token, attempts, 'ACCEPTED OTHER-1', created_at, ended_at
-    FROM dispatch.intents WHERE kind = 'book' AND detail LIKE 'ACCEPTED %' LIMIT 1;""")
+    replace(payload, 'courier-a', 'courier-b'), trace, state, due, leased, token, attempts, 'ACCEPTED OTHER-1', created_at,
+    ended_at FROM dispatch.intents WHERE kind = 'book' AND detail LIKE 'ACCEPTED %' LIMIT 1;""")
 ORDER_TWICE = sql("routing.orders", change="""CREATE TEMP TABLE again ON COMMIT DROP AS SELECT * FROM routing.orders LIMIT 1;
     UPDATE again SET order_id = gen_random_uuid(), order_no = order_no + 1000000000;
     INSERT INTO routing.orders OVERRIDING SYSTEM VALUE SELECT * FROM again;""")

@@ -190,11 +190,12 @@ def whole_orders(seen, saw):
         told = [attempt for attempt in sent.attempts if "lines" in attempt] if sent else []
         kept = sorted((line["sku"], line["quantity"], line["price"]) for line in lines[row["order_no"]])
         if told and kept not in [sent_lines(attempt) for attempt in told]:
-            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its lines {kept} were never sent together")
+            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its lines {kept} were never sent "
+                                            f"together")
         totals = {(attempt["currency"], attempt["total"]) for attempt in told if "total" in attempt}
         if totals and (row["currency"], row["total"]) not in totals:
-            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its total {row['currency']} {row['total']} "
-                           f"was never sent")
+            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its total {row['currency']} "
+                                            f"{row['total']} was never sent")
 
 
 def quarantined(seen, saw):

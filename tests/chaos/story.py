@@ -29,7 +29,7 @@ def ids_around(seen, key):
 
 def attempts(seen, ids):
     for attempt in seen.attempts:
-        refs = {attempt["ref"], order_of(attempt["ref"]), attempt.get("id"), order_of(attempt["order"]) if "order" in attempt else None}
+        refs = {attempt["ref"], order_of(attempt["ref"]), attempt.get("id"), order_of(attempt.get("order", ""))}
         if refs & ids:
             what = f"{attempt['kind']} {attempt['ref']} try {attempt.get('try')} to {attempt['to']}: {attempt['status']}"
             yield attempt["t"], f"sent   {what} after {attempt['us']} us, content {attempt.get('content')}"
@@ -60,4 +60,5 @@ def story(seen, offender, place=("", -1, 0)):
     """Lines in order of time."""
     ids = ids_around(seen, offender.key)
     told = [*attempts(seen, ids), *records(seen, ids, place), *rows(seen, ids)]
-    return [f"{clock(at) if at else '               '} {text}" for at, text in sorted(told, key=lambda line: (line[0] == 0, line[0]))]
+    told.sort(key=lambda line: (line[0] == 0, line[0]))  # rows without a time come last
+    return [f"{clock(at) if at else ' ' * 15} {text}" for at, text in told]
