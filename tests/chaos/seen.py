@@ -303,34 +303,6 @@ def read_by_places(records):
     return taken
 
 
-# ---- what was sent ----
-
-class Sent:
-    """All attempts of one thing."""
-
-    def __init__(self, kind, ref):
-        self.kind, self.ref, self.attempts = kind, ref, []
-
-    def accepted(self):
-        return [attempt for attempt in self.attempts if attempt["status"] == 202]
-
-    def refused(self):
-        """Each answer says that nothing was kept."""
-        return all(400 <= attempt["status"] < 500 and attempt["status"] not in (409, 429) or attempt["status"] == 200
-                   for attempt in self.attempts)
-
-
-def things_sent(seen):
-    """{(kind, ref): Sent}, forgeries apart under ("forged", ref)."""
-    if "sent" not in seen.__dict__:
-        sent = {}
-        for attempt in seen.attempts:
-            at = attempt["kind"], attempt["ref"]
-            sent.setdefault(at, Sent(*at)).attempts.append(attempt)
-        seen.sent = sent
-    return seen.sent
-
-
 def order_of(ref):
     """The order's id of "CHANNEL EXTERNAL_ID"."""
     channel, _, external_id = ref.partition(" ")

@@ -2,38 +2,12 @@
 
 import collections
 
-from seen import RESOLVE, Offender, order_of, things_sent, uuid_of
+from seen import Offender, order_of, uuid_of
+from told import PLACES, ROWS, SCHEMAS, asked_channels, name_of, things_sent
 
-SLACK_US = 1000  # Kafka's times have milliseconds
-CANCEL = "karwan.order.cancel_requested.v1"
+# Kafka's times have milliseconds; a sender may be halted between its two looks at the clock
+SLACK_US = 20000
 SUBMITTED = "karwan.order.submitted.v1"
-WITHDRAWN = "karwan.order.withdrawn.v1"
-
-
-# ---- where each kind of message lies, and what it becomes ----
-
-def is_cancel(record):
-    return record.type in (CANCEL, WITHDRAWN) or record.data.get("kind") == "CANCELLED" or "cancel_reason" in record.data
-
-
-# kind of attempt: topic, and the refs that a record of it may have
-PLACES = {
-    "order": ("karwan.orders.in", lambda record: record.key if record.type not in (CANCEL, RESOLVE) else None),
-    "cancel": ("karwan.orders.in", lambda record: record.key if is_cancel(record) else None),
-    "paid": ("karwan.payments.in", lambda record: record.data.get("provider_event_id")),
-    "refund": ("karwan.payments.in", lambda record: record.data.get("provider_event_id")),
-    "tracking": ("karwan.dispatch.in", lambda record: f"{record.data.get('courier')} {record.data.get('event_id')}"),
-    "hub": ("karwan.listings.in", lambda record: record.key if record.type == "karwan.hub.put.v1" else None),
-    "maker": ("karwan.listings.in", lambda record: record.key if record.type == "karwan.maker.put.v1" else None),
-    "listing": ("karwan.listings.in", lambda record: record.key if record.type == "karwan.listing.put.v1" else None),
-}
-SCHEMAS = {"karwan.orders.in": "routing", "karwan.payments.in": "payment", "karwan.dispatch.in": "dispatch",
-           "karwan.listings.in": "listing"}
-
-
-def name_of(kind, ref):
-    """What the records of this thing are found under."""
-    return order_of(ref) if kind in ("order", "cancel") else ref
 
 
 def records_of(seen, kind):
@@ -53,32 +27,12 @@ def effects(seen, kind):
     """{name: rows} that messages of this kind have become."""
     cache = seen.__dict__.setdefault("effects", {})
     if kind not in cache:
-        rows = collections.defaultdict(list)
-        if kind == "order":
-            for row in seen.rows("routing.orders"):
-                rows[row["order_id"]].append(row)
-        elif kind == "cancel":
-            for row in seen.rows("routing.cancel_requests"):
-                rows[row["order_id"]].append(row)
-            for row in seen.rows("routing.withdrawn"):
-                rows[row["order_id"]].append(row)
-            for row in seen.rows("routing.order_messages"):
-                if row["kind"] == "CANCELLED":
-                    rows[row["order_id"]].append(row)
-            for row in seen.rows("routing.orders"):
-                if row["cancel_asked"]:
-                    rows[row["order_id"]].append(row)
-        elif kind in ("paid", "refund"):
-            for row in seen.rows("payment.provider_events"):
-                rows[row["provider_event_id"]].append(row)
-        elif kind == "tracking":
-            for row in seen.rows("dispatch.scans"):
-                rows[f"{row['courier']} {row['event_id']}"].append(row)
-        else:
-            for row in seen.rows("listing.records"):
-                if row["kind"] == kind:
-                    rows[row["id"]].append(row)
-        cache[kind] = rows
+        cache[kind] = collections.defaultdict(list)
+        for table, of in ROWS[kind]:
+            for row in seen.rows(table):
+                name = of(row)
+                if name is not None:
+                    cache[kind][name].append(row)
     return cache[kind]
 
 
@@ -101,6 +55,11 @@ def honest(seen):
     return [thing for (kind, _), thing in things_sent(seen).items() if kind in PLACES]
 
 
+def is_many(thing):
+    """Of these a message may leave several rows: a cancellation in two ways, an aggregator's story as scans."""
+    return thing.kind == "cancel" or thing.kind == "tracking" and thing.name != thing.ref
+
+
 # ---- 1, 2 ----
 
 def one_effect(seen, saw):
@@ -110,11 +69,12 @@ def one_effect(seen, saw):
         if not accepted:
             continue
         saw()
-        name = name_of(thing.kind, thing.ref)
+        name = thing.name
         there, dead = effects(seen, thing.kind).get(name, []), dead_letters(seen, thing.kind).get(name, [])
-        if not there and not dead:
-            yield Offender(name, f"{thing.kind} {thing.ref}: answered 202 and is neither a row nor a dead letter")
-        elif len(there) > 1 and thing.kind != "cancel":
+        for told in {name_of(attempt) for attempt in accepted}:
+            if told not in effects(seen, thing.kind) and told not in dead_letters(seen, thing.kind):
+                yield Offender(told, f"{thing.kind} {thing.ref}: answered 202 and is neither a row nor a dead letter")
+        if len(there) > 1 and not is_many(thing):
             yield Offender(name, f"{thing.kind} {thing.ref}: answered 202 and is {len(there)} rows")
         for row in dead:
             if not row["reason"]:
@@ -127,18 +87,18 @@ def one_effect(seen, saw):
 
 def at_most_one(seen, saw):
     """2: what was not answered 202 is there once or not at all; what was refused is not there; nothing is from nobody."""
-    sent, told = {}, set()
+    sent, told, asked = {}, set(), asked_channels(seen.run)
     for thing in honest(seen):
-        sent[thing.kind, name_of(thing.kind, thing.ref)] = thing
+        sent[thing.kind, thing.name] = thing
         told.add(thing.ref.partition(" ")[0])
         if thing.accepted():
             continue
         saw()
-        name = name_of(thing.kind, thing.ref)
+        name = thing.name
         there = effects(seen, thing.kind).get(name, [])
-        if len(there) > 1:
+        if len(there) > 1 and not is_many(thing):
             yield Offender(name, f"{thing.kind} {thing.ref}: never answered 202 and is {len(there)} rows")
-        if there and thing.refused() and thing.kind != "cancel":
+        if there and thing.refused() and not is_many(thing) and thing.ref.partition(" ")[0] not in asked:
             yield Offender(name, f"{thing.kind} {thing.ref}: refused each time, and it is there")
     twice = collections.Counter()
     for row in seen.rows("routing.orders"):
@@ -168,8 +128,12 @@ def order_conflicts(seen):
     return begun, conflicts
 
 
-def sent_lines(attempt):
-    return sorted((line["sku"], line["quantity"], line["price"]) for line in attempt.get("lines", ()))
+def pieces(lines):
+    """What was ordered, whether a channel tells lines or single pieces."""
+    found = collections.Counter()
+    for line in lines:
+        found[line["sku"], line["price"]] += line["quantity"]
+    return found
 
 
 def whole_orders(seen, saw):
@@ -188,10 +152,10 @@ def whole_orders(seen, saw):
                            f"first message, {theirs}")
         sent = things_sent(seen).get(("order", f"{row['channel']} {row['external_id']}"))
         told = [attempt for attempt in sent.attempts if "lines" in attempt] if sent else []
-        kept = sorted((line["sku"], line["quantity"], line["price"]) for line in lines[row["order_no"]])
-        if told and kept not in [sent_lines(attempt) for attempt in told]:
-            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its lines {kept} were never sent "
-                                            f"together")
+        kept = pieces(lines[row["order_no"]])
+        if told and kept not in [pieces(attempt["lines"]) for attempt in told]:
+            yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its lines {dict(kept)} were never "
+                                            f"sent together")
         totals = {(attempt["currency"], attempt["total"]) for attempt in told if "total" in attempt}
         if totals and (row["currency"], row["total"]) not in totals:
             yield Offender(row["order_id"], f"order {row['channel']} {row['external_id']}: its total {row['currency']} "
@@ -243,20 +207,20 @@ def other_conflicts(seen, saw):
 
 def durable(seen, saw):
     """15: before each 202, a record more of it was in its topic: as many and as early as there are answers."""
-    clocks = bool(seen.had("clock"))
+    clocks, answered = bool(seen.had("clock")), collections.defaultdict(list)
     for thing in honest(seen):
-        answers = sorted(attempt["t"] + attempt["us"] for attempt in thing.accepted())
-        if not answers:
-            continue
+        for attempt in thing.accepted():
+            answered[thing.kind, name_of(attempt)].append(attempt)
+    for (kind, name), attempts in answered.items():
+        answers = sorted(attempt["t"] + attempt["us"] for attempt in attempts)
         saw(len(answers))
-        name = name_of(thing.kind, thing.ref)
-        appended = sorted(record.at for record in records_of(seen, thing.kind).get(name, []))
+        appended = sorted(record.at for record in records_of(seen, kind).get(name, []))
         if len(appended) < len(answers):
-            yield Offender(name, f"{thing.kind} {thing.ref}: {len(answers)} times 202, {len(appended)} records")
+            yield Offender(name, f"{kind} {attempts[0]['ref']}: {len(answers)} times 202, {len(appended)} records")
             continue
         for at, record in zip(answers, appended):
             if record > at + SLACK_US and not clocks:
-                yield Offender(name, f"{thing.kind} {thing.ref}: 202 {record - at} us before its record was appended")
+                yield Offender(name, f"{kind} {attempts[0]['ref']}: 202 {record - at} us before its record was appended")
                 break
 
 
@@ -264,7 +228,7 @@ def durable(seen, saw):
 
 def forgeries(seen, saw):
     """20: forged, unsigned, expired and tampered requests: none was accepted, none left anything."""
-    real = {(thing.kind, name_of(thing.kind, thing.ref)) for thing in honest(seen)}
+    real = {(thing.kind, thing.name) for thing in honest(seen)}
     for (kind, ref), thing in things_sent(seen).items():
         if kind != "forged":
             continue
@@ -272,8 +236,8 @@ def forgeries(seen, saw):
         for attempt in thing.attempts:
             if 200 <= attempt["status"] < 300:
                 yield Offender(ref, f"{attempt.get('how', 'forged')} {attempt.get('of')} {ref}: answered {attempt['status']}")
-        of = thing.attempts[0].get("of")
-        if of in PLACES and (of, name_of(of, ref)) not in real and records_of(seen, of).get(name_of(of, ref)):
+        of, name = thing.attempts[0].get("of"), name_of(thing.attempts[0])
+        if of in PLACES and (of, name) not in real and records_of(seen, of).get(name):
             yield Offender(ref, f"forged {of} {ref}: it lies in {PLACES[of][0]}")
 
 
