@@ -15,7 +15,7 @@ from seen import AREAS, Offender, lines_of
 KEPT = 64  # connections to couriers that a program keeps for the next call
 FILES_MORE, THREADS_MORE, CONNECTIONS_MORE = KEPT + 48, 4, 1
 RSS_FACTOR, RSS_MORE_KB = 2, 400 * 1024  # what AddressSanitizer keeps of freed memory is below that
-SETTLE_S = 30  # idle connections and dead clients are let go meanwhile
+SETTLE_S = 90  # idle connections of clients are let go after a minute
 INDEXES = "*index"  # Kafka's: numbers only, and large by holes
 OFFERED_US = 3000000  # a window as long as this has orders in it
 

@@ -190,7 +190,10 @@ def read_tables(run, names, change=""):
 class Seen:
     """What there is to judge. A mutant is a copy in which something is changed."""
 
+    is_real = False
+
     def __init__(self, run):
+        self.is_real = True
         self.run = run
         self.read()
         # a courier's scan, or a timer, may have come between the topics and the tables

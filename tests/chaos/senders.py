@@ -1,6 +1,7 @@
 """What who sent may rely on: invariants 1, 2, 3, 15, 20 and 21, from the attempts."""
 
 import collections
+import json
 
 from seen import Offender, order_of, uuid_of
 from told import PLACES, ROWS, SCHEMAS, asked_channels, name_of, things_sent
@@ -252,8 +253,31 @@ def totals(seen):
             "unknown": len(orders) - len(accepted) - len(refused)}
 
 
+def witness(seen, saw):
+    """The operators' own command, with the attempts as it reads them. Where an API is asked, an order that was refused may come
+    all the same."""
+    path, asked = seen.run.dir / "chaos" / "attempts-of-orders.ndjson", asked_channels(seen.run)
+    with path.open("w", encoding="utf-8") as file:
+        for attempt in seen.attempts:
+            if attempt.get("of", attempt["kind"]) != "order":
+                continue
+            channel, _, external_id = attempt["ref"].partition(" ")
+            status = 0 if channel in asked and attempt["status"] != 202 else attempt["status"]
+            print(json.dumps({"channel": channel, "external_id": external_id, "status": status,
+                              "forged": attempt["kind"] == "forged"}), file=file)
+    status, told, err = seen.run.ctl("--json", "check", "--attempts", str(path))
+    if status not in (0, 1):
+        yield Offender("karwanctl", f"karwanctl check: status {status}: {err.strip()}")
+        return
+    told = json.loads(told.splitlines()[-1])
+    saw(told["seen"])
+    for drift in told["drift"]:
+        yield Offender(drift["entity"], f"karwanctl check: {drift['rule']} {drift['entity']} {drift['part']}: should be "
+                                        f"{drift['should']}, is {drift['is']}")
+
+
 def sums(seen, saw):
-    """21: accepted = orders + dead letters; lines = allocated + backordered + shipped + cancelled."""
+    """21: accepted = orders + dead letters; lines = allocated + backordered + shipped + cancelled; karwanctl finds nothing."""
     orders, dead = effects(seen, "order"), dead_letters(seen, "order")
     there = alone = accepted = 0
     for thing in honest(seen):
@@ -278,3 +302,5 @@ def sums(seen, saw):
         if told and len(lines[row["order_no"]]) != len(told.data["lines"]):
             yield Offender(row["order_id"], f"order {row['order_id']}: {len(lines[row['order_no']])} lines, "
                            f"{len(told.data['lines'])} were ordered")
+    if seen.is_real:
+        yield from witness(seen, saw)
