@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from flows import RANGE
+from flows import ANEW, RANGE
 from machine import write_sample
 from seen import AREAS, lines_of
 
@@ -99,8 +99,9 @@ class Continuous:
         except (subprocess.CalledProcessError, OSError):
             return  # it went away at this moment
 
-    def faults(self, word):
-        return any(word in str(fault.get("fault")) for fault in lines_of(self.system.dir / "chaos" / "faults.ndjson"))
+    def log_is_new(self):
+        faults = lines_of(self.system.dir / "chaos" / "faults.ndjson")
+        return any(word in str(fault.get("fault")) for fault in faults for word in ANEW)
 
     def went_back(self):
         """Is the database being put back to a copy, or was it since the last look? Then what was seen is no more."""
@@ -130,7 +131,7 @@ class Continuous:
         for at, offset in [] if first else rows.items():
             place = self.places.get(at)
             for begin, after in moved.get(at, ()):
-                if place is not None and begin != place and not (begin == 0 and self.faults("creat")):
+                if place is not None and begin != place and not (begin == 0 and self.log_is_new()):
                     yield f"4: {' '.join(map(str, at))}: a batch begins at {begin}, the one before ended at {place}"
                 if after < begin and at[1].endswith(".in"):
                     yield f"4: {' '.join(map(str, at))}: it went back from {begin} to {after}"

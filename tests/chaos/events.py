@@ -7,7 +7,7 @@ import json
 
 from seen import ROOT, TOPICS, Judge, Offender, microseconds, money
 
-JUDGED_MAX = 20000  # messages that are laid beside their schemas
+JUDGED_MAX = 6000  # messages that are laid beside their schemas
 
 # ---- fields: name in the event, the event's value, the row's ----
 

@@ -9,6 +9,7 @@ from seen import AREAS, BARRIER, RESOLVE, Offender, microseconds, partition_of, 
 RANGE = re.compile(r"(\S+)/(\d+):(-?\d+)-(-?\d+)")
 JOURNAL_RANGE = 1000000
 PARTITIONS = 12
+ANEW = ("tail", "recreate")  # faults after which a log is another one
 
 
 def group_of(area):
@@ -29,7 +30,7 @@ def moves_of(seen, area):
 def offsets_chain(seen, saw, area):
     """Each batch began where the one before ended; in an in topic none went back; the row is where the last one ended."""
     rows = {(row["topic"], row["partition"]): row for row in seen.rows(f"{area.schema}.offsets")}
-    anew = seen.had("recreate", "re-create", "created")
+    anew = seen.had(*ANEW)
     for at, moves in moves_of(seen, area).items():
         place, topic = None, at[0]
         for first, after, batch in moves:
@@ -158,7 +159,7 @@ def all_sent(seen, saw):
 
 def raw_order(seen, saw, area, partition):
     """The log as it lies there: numbers grow, but for what was sent again; a hole only where Kafka lost its end."""
-    lossy, last, epoch, known = seen.had("tail", "recreate", "re-create"), 0, 0, {}
+    lossy, last, epoch, known = seen.had(*ANEW), 0, 0, {}
     for record in seen.topics[area.events_topic][partition]:
         saw()
         e, n = record.place

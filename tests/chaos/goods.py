@@ -145,8 +145,7 @@ def fulfilments(seen, saw):
              for one in record.data.get("fulfilments", ())}
     parcels = collections.defaultdict(list)
     for records in seen.histories("karwan.dispatch.events").values():
-        if records[0].type != BARRIER_TYPE:
-            parcels[records[0].data["fulfilment_id"]] += records
+        parcels[records[0].data["fulfilment_id"]] += records
     for row in seen.rows("routing.fulfilments"):
         saw()
         state = "CANCELLED" if row["fulfilment_id"] in ended else "OPEN"
@@ -155,9 +154,6 @@ def fulfilments(seen, saw):
         if row["state"] != state:
             yield Offender(row["order_id"], f"fulfilment {row['fulfilment_id']} of order {row['order_id']} is {row['state']}, "
                                             f"events say {state}")
-
-
-BARRIER_TYPE = "karwan.epoch.started.v1"
 
 
 def listings(seen, saw):

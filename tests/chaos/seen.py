@@ -170,19 +170,35 @@ def table_names(run):
     return [".".join(row) for row in run.psql(LIST)]
 
 
-def read_tables(run, names, change=""):
-    """{name: rows} of one snapshot, after a change that is rolled back again."""
-    folder = run.dir / "chaos" / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    script = ["BEGIN ISOLATION LEVEL REPEATABLE READ;", change]
-    script += [f"\\copy (SELECT row_to_json(t) FROM {name} t) TO '{folder}/{name}.ndjson' "
-               "WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')" for name in names]
-    script.append("ROLLBACK;")
+def in_transaction(run, *steps):
+    """Runs statements in one snapshot, and takes back what they did."""
+    script = ["BEGIN ISOLATION LEVEL REPEATABLE READ;", *steps, "ROLLBACK;"]
     told = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", run.superuser()], input="\n".join(script),
                           check=False, capture_output=True, text=True)
     if told.returncode != 0:
         raise SystemExit(f"psql: {told.stderr.strip()}")
-    return {name: list(lines_of(folder / f"{name}.ndjson")) for name in names}
+
+
+def copy_of(name, path):
+    return (f"\\copy (SELECT row_to_json(t) FROM {name} t) TO '{path}' "
+            "WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')")
+
+
+def read_tables(run, names):
+    """{name: rows} of one snapshot."""
+    folder = run.dir / "chaos" / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / f"{name}.ndjson" for name in names}
+    in_transaction(run, *(copy_of(name, path) for name, path in paths.items()))
+    return {name: list(lines_of(path)) for name, path in paths.items()}
+
+
+def try_change(run, name, change):
+    """Rows of a table that a statement takes away, and rows that it puts there; then all is as before."""
+    before, after = run.dir / "chaos" / "before.ndjson", run.dir / "chaos" / "after.ndjson"
+    in_transaction(run, copy_of(name, before), change, copy_of(name, after))
+    was, now = (collections.Counter(path.read_text(encoding="utf-8").splitlines()) for path in (before, after))
+    return [[json.loads(line) for line in rows.elements()] for rows in (was - now, now - was)]
 
 
 # ---- all of it ----
