@@ -9,7 +9,7 @@ from seen import AREAS, BARRIER, RESOLVE, Offender, microseconds, partition_of, 
 RANGE = re.compile(r"(\S+)/(\d+):(-?\d+)-(-?\d+)")
 JOURNAL_RANGE = 1000000
 PARTITIONS = 12
-ANEW = ("tail", "recreate")  # faults after which a log is another one
+ANEW = ("tail", "anew")  # faults after which a log is another one
 
 
 def group_of(area):
