@@ -5,8 +5,10 @@ sent, from the topics as kcat reads them, from the tables, logs and raw files. A
 
 import itertools
 import json
+import pathlib
 import sys
 import time
+import traceback
 
 import events
 import flows
@@ -15,7 +17,7 @@ import ledger
 import machine
 import senders
 from continuous import Continuous
-from seen import Run, Seen
+from seen import Offender, Run, Seen
 from story import story
 
 SHOWN = 20
@@ -69,14 +71,23 @@ class Finding:
         return "held" if self.saw else "it saw nothing"
 
 
+def place_of(error):
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{pathlib.Path(last.filename).name}:{last.lineno}"
+
+
 def judge(seen, numbers=None, most=SHOWN):
     """A finding for each invariant, or for those of these numbers, with so many offenders at most."""
     findings = []
     for number, _, find in ROWS:
         if numbers and number not in numbers:
             continue
-        saw = Saw()
-        offenders = list(itertools.islice(find(seen, saw), most))
+        saw, offenders = Saw(), []
+        try:
+            offenders += itertools.islice(find(seen, saw), most)
+        except (LookupError, TypeError, ValueError) as error:
+            # a row or record that is not there at all, or of a form that nobody has thought of
+            offenders.append(Offender("checker", f"{number} cannot be judged: {error!r} at {place_of(error)}"))
         findings.append(Finding(number, saw.n, offenders))
     return findings
 

@@ -4,6 +4,7 @@ import collections
 
 from seen import Offender, money, uuid_of
 
+BPS = 10000
 EARNED = {"MAKER": "amount", "FEE": "fee", "SHIPPING": "shipping", "TAX": "tax", "DIFFERENCE": "difference"}
 
 
@@ -72,6 +73,30 @@ def earned(seen, saw):
             yield Offender(entity, f"earned of {entity}: posted {is_posted}, its earnings make {dict(should[entity])}")
 
 
+def line_worth(line):
+    return line["price"] * line["quantity"] - min(line["discount"], line["price"] * line["quantity"])
+
+
+def shares(seen, saw):
+    """A maker has price x quantity less the discount of her line, less the fee that was fixed at the sale, to the last unit."""
+    orders = seen.by("payment.expectations", "order_id")
+    lines = seen.by("payment.order_lines", "order_id", "line_id")
+    worth = collections.Counter()
+    for (order, _), line in lines.items():
+        worth[order] += line_worth(line) if line["quantity"] is not None else 0
+    for row in seen.rows("payment.earnings"):
+        saw()
+        order, line = orders[row["order_id"]], lines.get((row["order_id"], row["line_id"]))
+        net = row["amount"] + row["fee"]
+        what = f"earning {row['earning_id']} of line {row['line_id']} of order {row['order_id']}"
+        if abs(row["fee"] * BPS - net * order["fee_bps"]) * 2 > BPS:
+            yield Offender(row["order_id"], f"{what}: a fee of {row['fee']} is not {order['fee_bps']} basis points of {net}")
+        # where the parts are the total, no discount of the whole order is divided among the lines
+        whole = worth[row["order_id"]] + order["shipping"] + order["tax"] == order["total"]
+        if whole and line and row["quantity"] == line["quantity"] and net != line_worth(line):
+            yield Offender(row["order_id"], f"{what}: {net} is earned, its line is worth {line_worth(line)}")
+
+
 def sales(seen, saw):
     """An order's first transaction books its total; what it owes at the end is what was not received."""
     kinds = seen.by("payment.transactions", "entity_id", "revision")
@@ -85,6 +110,8 @@ def sales(seen, saw):
             continue
         saw()
         order, currency = row["order_id"], row["currency"]
+        if row["cancelled"] == 0 and sold[order] != -row["total"]:
+            yield Offender(order, f"order {order} of {row['total']} {currency} was booked as {-sold[order]}")
         owed = sum(minor for (account, _, _), minor in posted[order].items() if account == "RECEIVABLE")
         should = max(row["expected"] - row["received"] - row["waived"], 0)
         if owed != should:
@@ -100,6 +127,7 @@ def ledger(seen, saw):
     yield from zero_sums(seen, saw)
     yield from revisions(seen, saw)
     yield from earned(seen, saw)
+    yield from shares(seen, saw)
     yield from sales(seen, saw)
 
 

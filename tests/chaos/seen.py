@@ -24,6 +24,7 @@ RESOLVE = "karwan.exception.resolve_requested.v1"
 MS = 1000
 READERS = 8  # topics that are read side by side
 STILL_S = 30
+OF_TOPICS = ("readers", "histories_of", "appended")  # what is derived from topics alone
 
 Area = collections.namedtuple("Area", "service schema in_topic events_topic reads")
 AREAS = (
@@ -245,6 +246,10 @@ class Seen:
         copy.run, copy.attempts, copy.faults = self.run, self.attempts, self.faults
         copy.topics = {**self.topics, **(topics or {})}
         copy.tables = {**self.tables, **(tables or {})}
+        if not topics:
+            copy.__dict__.update({name: self.__dict__[name] for name in OF_TOPICS if name in self.__dict__})
+        for name in ("indexes", "groups"):
+            copy.__dict__[name] = {at: index for at, index in self.__dict__.get(name, {}).items() if at[0] not in (tables or {})}
         return copy
 
     def rows(self, name):
@@ -329,10 +334,10 @@ def order_of(ref):
 
 
 class Offender:
-    """What is wrong, and the order, parcel, payment or place that it is about."""
+    """What is wrong, and the order, parcel, payment or (topic, partition) that it is about."""
 
     def __init__(self, key, text):
-        self.key, self.text = str(key), text
+        self.key, self.text = key, text
 
     def __str__(self):
         return self.text

@@ -8,6 +8,7 @@ from told import PLACES, ROWS, SCHEMAS, asked_channels, name_of, things_sent
 
 # Kafka's times have milliseconds; a sender may be halted between its two looks at the clock
 SLACK_US = 20000
+WITNESS_TRIES = 3
 SUBMITTED = "karwan.order.submitted.v1"
 
 
@@ -238,7 +239,9 @@ def forgeries(seen, saw):
             if 200 <= attempt["status"] < 300:
                 yield Offender(ref, f"{attempt.get('how', 'forged')} {attempt.get('of')} {ref}: answered {attempt['status']}")
         of, name = thing.attempts[0].get("of"), name_of(thing.attempts[0])
-        if of in PLACES and (of, name) not in real and records_of(seen, of).get(name):
+        # who shops and who cancels writes under one key, and a notice does not say which it was
+        of_order = of in ("order", "cancel") and {("order", name), ("cancel", name)} & real
+        if of in PLACES and (of, name) not in real and not of_order and records_of(seen, of).get(name):
             yield Offender(ref, f"forged {of} {ref}: it lies in {PLACES[of][0]}")
 
 
@@ -265,8 +268,11 @@ def witness(seen, saw):
             status = 0 if channel in asked and attempt["status"] != 202 else attempt["status"]
             print(json.dumps({"channel": channel, "external_id": external_id, "status": status,
                               "forged": attempt["kind"] == "forged"}), file=file)
-    status, told, err = seen.run.ctl("--json", "check", "--attempts", str(path))
-    if status not in (0, 1):
+    for _ in range(WITNESS_TRIES):
+        status, told, err = seen.run.ctl("--json", "check", "--attempts", str(path))
+        if status in (0, 1):
+            break
+    else:  # it could not ask
         yield Offender("karwanctl", f"karwanctl check: status {status}: {err.strip()}")
         return
     told = json.loads(told.splitlines()[-1])

@@ -4,8 +4,10 @@ import datetime
 import json
 
 from seen import TOPICS, microseconds, order_of
+from told import name_of
 
 LONGEST = 240
+SHOWN = 20  # records of a partition
 NOT_TOLD = ("payload", "content", "body", "ship_to", "value", "headers")
 
 
@@ -20,6 +22,9 @@ def short(text):
 def ids_around(seen, key):
     """The key, and the order, parcels and payments that belong together with it."""
     ids = {key}
+    for row in seen.rows("payment.provider_events"):
+        if row["provider_event_id"] == key:
+            ids |= {row["payment_id"], row["order_id"] or key}
     for name, column in (("dispatch.parcels", "parcel_id"), ("payment.payments", "payment_id")):
         for row in seen.rows(name):
             if row["order_id"] and (row[column] in ids or row["order_id"] in ids):
@@ -29,19 +34,36 @@ def ids_around(seen, key):
 
 def attempts(seen, ids):
     for attempt in seen.attempts:
-        refs = {attempt["ref"], order_of(attempt["ref"]), attempt.get("id"), order_of(attempt.get("order", ""))}
+        refs = {attempt["ref"], name_of(attempt), attempt.get("id"), order_of(attempt.get("order", ""))}
         if refs & ids:
             what = f"{attempt['kind']} {attempt['ref']} try {attempt.get('try')} to {attempt['to']}: {attempt['status']}"
             yield attempt["t"], f"sent   {what} after {attempt['us']} us, content {attempt.get('content')}"
 
 
-def records(seen, ids, place):
+def line_of(record):
+    return record.at, short(f"record {record.where()} {record.headers.get('ce_sequence', '')} {record.type} {record.payload}")
+
+
+def records(seen, ids):
     for topic in TOPICS:
         for record in seen.records(topic):
-            if record.key in ids or record.headers.get("ce_subject") in ids or record.data.get("order_id") in ids or \
-                    (topic, record.partition) == place[:2] and abs(record.place[1] - place[2]) < 3:
-                sequence = record.headers.get("ce_sequence", "")
-                yield record.at, short(f"record {record.where()} {sequence} {record.type} {record.payload}")
+            if record.key in ids or record.headers.get("ce_subject") in ids or record.data.get("order_id") in ids:
+                yield line_of(record)
+
+
+def place(seen, topic, partition):
+    """The end of a partition, and what is remembered of it."""
+    for record in seen.topics.get(topic, {}).get(partition, [])[-SHOWN:]:
+        yield line_of(record)
+    for name in sorted(seen.tables):
+        for row in seen.rows(name):
+            if row.get("partition") == partition and (row.get("topic") == topic or name.endswith((".head", ".published"))) \
+                    and not name.endswith(".journal"):
+                yield 0, short(f"row    {name} {json.dumps(told_of(row))}")
+
+
+def told_of(row):
+    return {column: value for column, value in row.items() if column not in NOT_TOLD and value is not None}
 
 
 def rows(seen, ids):
@@ -52,13 +74,15 @@ def rows(seen, ids):
                 continue
             at = next((row[column] for column in ("time", "booked_at", "at", "opened_at", "arrived_at", "first_at", "seen_at",
                                                   "created_at", "changed_at") if row.get(column)), None)
-            told = {column: value for column, value in row.items() if column not in NOT_TOLD and value is not None}
-            yield microseconds(at) if at else 0, short(f"row    {name} {json.dumps(told)}")
+            yield microseconds(at) if at else 0, short(f"row    {name} {json.dumps(told_of(row))}")
 
 
-def story(seen, offender, place=("", -1, 0)):
+def story(seen, offender):
     """Lines in order of time."""
-    ids = ids_around(seen, offender.key)
-    told = [*attempts(seen, ids), *records(seen, ids, place), *rows(seen, ids)]
+    if isinstance(offender.key, tuple):
+        told = list(place(seen, *offender.key))
+    else:
+        ids = ids_around(seen, offender.key)
+        told = [*attempts(seen, ids), *records(seen, ids), *rows(seen, ids)]
     told.sort(key=lambda line: (line[0] == 0, line[0]))  # rows without a time come last
     return [f"{clock(at) if at else ' ' * 15} {text}" for at, text in told]
