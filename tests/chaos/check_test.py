@@ -20,6 +20,7 @@ SEED, RATE, SECONDS = 11, 60, int(os.environ.get("CHECK_SECONDS", "20"))
 WAIT_S = 120
 INVARIANTS = 22
 KEPT = 2  # dead letters
+LOOKS = 2  # stock that does not fit is looked at once more as a whole
 
 
 class Looks(threading.Thread):
@@ -78,6 +79,44 @@ def send_dead_letters_again(system):
             raise SystemExit(f"dlq replay: {status} {err}")
 
 
+def try_look(system, number, change, back):
+    """A fault that is really there for a moment is found by a look, and no more when it is gone."""
+    continuous = Continuous(system)
+    found = continuous.look()
+    system.psql(change(continuous))
+    for _ in range(LOOKS):
+        found += continuous.look()
+    system.psql(back(continuous))
+    if not found or any(not text.startswith(f"{number}: ") for text in found):
+        raise SystemExit(f"a look should call {number}, and says {found}")
+
+
+def try_looks(system):
+    """Of rows that nothing changes while nothing is sent."""
+    partition = system.psql("SELECT partition FROM listing.offsets WHERE topic = 'karwan.listings.in' "
+                            "ORDER BY next_offset DESC")[0][0]
+    listing = system.psql("SELECT listing_id FROM routing.stock WHERE on_hand > allocated ORDER BY version DESC")[0][0]
+
+    def offset(by):
+        return lambda _: (f"UPDATE listing.offsets SET next_offset = next_offset + {by} "
+                          f"WHERE topic = 'karwan.listings.in' AND partition = {partition}")
+
+    def stock(by):
+        return lambda _: f"UPDATE routing.stock SET on_hand = on_hand + {by} WHERE listing_id = '{listing}'"
+
+    def posting(by):
+        def change(continuous):
+            entity, revision, n = next(iter(continuous.kept))
+            return ("SET session_replication_role = replica; "  # without triggers
+                    f"UPDATE payment.postings SET minor = minor + {by} "
+                    f"WHERE (entity_id, revision, n) = ('{entity}', {revision}, {n})")
+        return change
+
+    for number, change in ((4, offset), (5, stock), (6, posting)):
+        try_look(system, number, change(-1), change(1))
+    print("looks: each of 4, 5 and 6 was called")
+
+
 def main():
     with System(ROOT, "check", replicas=2) as system:
         (system.dir / "chaos").mkdir()
@@ -93,6 +132,7 @@ def main():
         print(f"{len(seen.attempts)} attempts, {looks.continuous.succeeded} looks; judged in {time.monotonic() - began:.1f} s")
         print(*looks.found, sep="\n")
         verdicts, caught = check.verdict_of(seen, findings, True)
+        try_looks(system)
         wait = os.environ.get("CHECK_WAIT")
         while wait and not pathlib.Path(wait).exists():
             time.sleep(1)

@@ -199,7 +199,7 @@ ROWS = (
     ("order_twice", ORDER_TWICE, (2,)),
     ("line_lost", delete("routing.order_lines"), (3, 21)),
     ("quarantine_lost", delete("routing.exceptions", "kind = 'CONFLICT'"), (3,)),
-    ("dead_letter_lost", delete("routing.dead_letters"), (4,)),
+    ("dead_letters_lost", sql("routing.dead_letters", "DELETE FROM routing.dead_letters WHERE replayed_at IS NULL;"), (4,)),
     ("parcel_booked_twice", BOOKED_AGAIN, (11,)),
     ("payment_applied_twice", update("payment.payments", "captured = 2 * captured", "captured > 0"), (7,)),
     ("fulfilment_jumped", update("routing.fulfilments", "state = 'INCOMPLETE'", "state <> 'INCOMPLETE'"), (8,)),
