@@ -313,6 +313,8 @@ def dead_letters_whole(seen, saw, area):
             yield Offender(row["id"], f"{what}: its bytes are not the record's")
         if row["requested"]:
             yield Offender(row["id"], f"{what}: asked to be sent again, and was not")
+        if row["replayed_at"] and row["outcome"] != "OK: done":
+            yield Offender(row["id"], f"{what}: it was sent again, and its outcome says {row['outcome']}")
 
 
 def no_block(seen, saw):
