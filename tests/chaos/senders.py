@@ -228,9 +228,15 @@ def durable(seen, saw):
 
 # ---- 20 ----
 
+def near(kind, name):
+    """Who orders and who cancels writes under one key, and a notice does not say which it was; an aggregator tells the words
+    before this one, too."""
+    return ("order" if kind == "cancel" else kind), " ".join(name.split(" ")[:2])
+
+
 def forgeries(seen, saw):
     """20: forged, unsigned, expired and tampered requests: none was accepted, none left anything."""
-    real = {(thing.kind, thing.name) for thing in honest(seen)}
+    real = {near(thing.kind, name_of(attempt)) for thing in honest(seen) for attempt in thing.attempts}
     for (kind, ref), thing in things_sent(seen).items():
         if kind != "forged":
             continue
@@ -239,9 +245,7 @@ def forgeries(seen, saw):
             if 200 <= attempt["status"] < 300:
                 yield Offender(ref, f"{attempt.get('how', 'forged')} {attempt.get('of')} {ref}: answered {attempt['status']}")
         of, name = thing.attempts[0].get("of"), name_of(thing.attempts[0])
-        # who shops and who cancels writes under one key, and a notice does not say which it was
-        of_order = of in ("order", "cancel") and {("order", name), ("cancel", name)} & real
-        if of in PLACES and (of, name) not in real and not of_order and records_of(seen, of).get(name):
+        if of in PLACES and near(of, name) not in real and records_of(seen, of).get(name):
             yield Offender(ref, f"forged {of} {ref}: it lies in {PLACES[of][0]}")
 
 
