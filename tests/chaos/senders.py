@@ -262,14 +262,15 @@ def totals(seen):
 
 def witness(seen, saw):
     """The operators' own command, with the attempts as it reads them. Where an API is asked, an order that was refused may come
-    all the same."""
+    all the same; a channel's cancellation may be the first that is heard of an order, or all."""
     path, asked = seen.run.dir / "chaos" / "attempts-of-orders.ndjson", asked_channels(seen.run)
     with path.open("w", encoding="utf-8") as file:
         for attempt in seen.attempts:
-            if attempt.get("of", attempt["kind"]) != "order":
+            if attempt.get("of", attempt["kind"]) != "order" and attempt["kind"] != "cancel":
                 continue
             channel, _, external_id = attempt["ref"].partition(" ")
-            status = 0 if channel in asked and attempt["status"] != 202 else attempt["status"]
+            is_open = attempt["kind"] == "cancel" or channel in asked and attempt["status"] != 202
+            status = 0 if is_open else attempt["status"]
             print(json.dumps({"channel": channel, "external_id": external_id, "status": status,
                               "forged": attempt["kind"] == "forged"}), file=file)
     for _ in range(WITNESS_TRIES):
