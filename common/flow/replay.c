@@ -10,7 +10,10 @@ static const struct kw_stmt stmts[] = {
 	[FIND_DEAD] = { "SELECT topic, partition, at_offset, appended_at, key, value, headers, "
 			"replayed_at IS NOT NULL, replays "
 			"FROM dead_letters WHERE id = $1::bigint FOR UPDATE" },
-	[MARK_DEAD] = { "UPDATE dead_letters SET replayed_at = $2::timestamptz WHERE id = $1::bigint" },
+	/* the request ends with it: another replica may have taken it up, too */
+	[MARK_DEAD] = { "UPDATE dead_letters SET replayed_at = $2::timestamptz, outcome = 'OK: done', "
+			"replays = replays + CASE WHEN requested = 'REPLAY' THEN 1 ELSE 0 END, "
+			"requested = NULL WHERE id = $1::bigint" },
 	[FIND_REQUESTED] = { "SELECT id, requested = 'DRY_RUN' FROM dead_letters WHERE requested IS NOT NULL ORDER BY id LIMIT 100" },
 	[END_REQUEST] = { "UPDATE dead_letters SET requested = NULL, outcome = $2::text, "
 			  "replays = replays + CASE WHEN requested = 'REPLAY' THEN 1 ELSE 0 END "

@@ -86,8 +86,15 @@ static void poison_is_isolated_and_can_be_replayed(void **state)
 	toy.refusing = false;
 	assert_int_equal(kw_replay(&toy.config, pg, a, id, true, &err), KW_OK);
 	assert_int_equal(toy_count(&toy, "SELECT count(*) FROM deeds WHERE name = 'bad'"), 0);
+	toy_sql(&toy, "UPDATE dead_letters SET requested = 'REPLAY' WHERE code = 'REFUSED'");
 	assert_int_equal(kw_replay(&toy.config, pg, a, id, false, &err), KW_OK);
 	assert_int_equal(kw_replay(&toy.config, pg, a, id, false, &err), KW_DUPLICATE);
+	/* who is second to take the request does not say that it was for nothing */
+	assert_int_equal(kw_replay_requested(&toy.config, pg, a, &err), KW_NOTHING);
+	assert_int_equal(
+		toy_count(&toy, "SELECT count(*) FROM dead_letters WHERE code = 'REFUSED' "
+				"AND replays = 1 AND outcome = 'OK: done' AND requested IS NULL"),
+		1);
 	kw_pg_free(pg);
 	toy_publish(&toy);
 	assert_int_equal(toy_verify(&toy), 41);

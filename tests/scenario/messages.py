@@ -1,6 +1,6 @@
 """Every message of a system's topics, read by kcat and not by our own library: the payload is valid by the schema of its
-ce_type, headers and key are as asyncapi.yaml has them, the key lies in its partition. Arguments: the checkout, the brokers,
-and a file of the messages that a test made wrong on purpose, lines "TOPIC KEY" (it may be absent)."""
+ce_type, headers and key are as asyncapi.yaml has them, the key lies in its partition. Arguments: the brokers, and a file of
+the messages that a test made wrong on purpose, lines "TOPIC KEY" (it may be absent)."""
 
 import datetime
 import json
@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(sys.argv[1]).resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
 import documents  # noqa: E402
@@ -115,7 +115,7 @@ class Judge:
 
 
 def main():
-    brokers, wrong = sys.argv[2], pathlib.Path(sys.argv[3])
+    brokers, wrong = sys.argv[1], pathlib.Path(sys.argv[2])
     on_purpose = set(wrong.read_text(encoding="utf-8").splitlines()) if wrong.exists() else set()
     judge, seen, skipped = Judge(), 0, 0
     places = {}  # what is wrong -> where

@@ -92,5 +92,5 @@ class System:
             file.write(f"{topic} {key}\n")
 
     def check_messages(self):
-        subprocess.run([sys.executable, self.root / "tests" / "scenario" / "messages.py", self.root,
+        subprocess.run([sys.executable, self.root / "tests" / "scenario" / "messages.py",
                         self.env()["KARWAN_KAFKA_BROKERS"], self.dir / "wrong"], check=True)

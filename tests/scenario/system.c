@@ -140,7 +140,7 @@ static bool messages_are_right(struct system *s)
 	const char *output = kw_arena_printf(s->arena, "%s/messages", s->dir);
 	int code = kt_run(
 		(const char *const[]) { "python3", KW_SOURCE_DIR "/tests/scenario/messages.py",
-			KW_SOURCE_DIR, system_brokers(s), wrong_file(s), NULL },
+			system_brokers(s), wrong_file(s), NULL },
 		output);
 
 	print_message("%s", read_file(s, output));

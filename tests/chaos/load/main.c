@@ -60,8 +60,8 @@ static void send_letter(struct load *l, struct sending *s, const struct letter *
 	struct message *m = &s->message;
 	unsigned lane = m->lane + (unsigned)m->tries;
 
+	s->at_us = kw_monotonic_us(); /* first: "us" is never shorter than it was */
 	s->at = kw_now(&kw_clock_system);
-	s->at_us = kw_monotonic_us();
 	s->target = world_target(&l->world, letter->edge, lane);
 	engine_send(l->engine, s->target, request_of(&l->world, m, letter, s->at, lane, l->arena),
 		m->slow, s);
@@ -78,8 +78,8 @@ static void send_one(struct load *l, struct sending *s)
 		send_letter(l, s, &letter);
 		return;
 	}
+	s->at_us = kw_monotonic_us(); /* first: "us" is never shorter than it was */
 	s->at = kw_now(&kw_clock_system);
-	s->at_us = kw_monotonic_us();
 	s->target = l->world.shops;
 	s->telling = true;
 	engine_send(l->engine, s->target, record_request_of(&letter, l->arena), false, s);
