@@ -12,6 +12,16 @@ end_process() {
 	fi
 }
 
+# unmount_below DIR…: what a test has mounted there.
+unmount_below() {
+	local dir at
+	for dir in "$@"; do
+		while read -r at; do
+			umount --lazy "$at"
+		done < <(awk -v below="$dir/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts)
+	done
+}
+
 # throw_away: whatever happened, no process and no folder of this run is left. Supervisors first: they restart.
 throw_away() {
 	local pattern file
@@ -22,6 +32,7 @@ throw_away() {
 			end_process "$file"
 		done < <(find "$RUN/run" "$DATA" "$RUN/tests/" -name "$pattern" 2>/dev/null)
 	done
+	unmount_below "$(realpath "$RUN")" "$(realpath -m "$RUN/tests")"
 	unplace "$RUN/data"
 	unplace "$RUN/tests"
 	rm -rf "$RUN"

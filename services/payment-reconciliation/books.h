@@ -18,7 +18,7 @@ struct entry {
 	struct book book;
 	const void *message; /* the first message about this order */
 	const struct kw_meta
-		*cause; /* the same: a message begins with its meta; NULL for a timer */
+		*cause; /* the same: a message begins with its meta; of a timer: its trace */
 	const struct decision *decision; /* by which it is paid, or NULL */
 	bool load;                       /* its lines and shares matter */
 	bool fresh;                      /* its row was inserted as it is now */

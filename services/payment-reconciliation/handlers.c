@@ -316,13 +316,27 @@ enum kw_rc on_order_cancelled(struct kw_batch *b, const void *in, size_t n, stru
 
 /* ---- a timer: orders that do not come ---- */
 
+/* The trace of the money that waits goes on. */
+static const struct kw_meta *trace_of(struct kw_batch *b, const struct missing_order *order)
+{
+	struct kw_meta *cause;
+
+	if (strlen(order->trace) >= sizeof(cause->trace.s))
+		return NULL;
+	cause = kw_new(b->arena, struct kw_meta, 1);
+	memcpy(cause->trace.s, order->trace, strlen(order->trace) + 1);
+	return cause;
+}
+
 enum kw_rc mark_missing_orders(struct kw_batch *b, void *arg, struct kw_err *err)
 {
 	const struct missing_orders *missing = arg;
 	struct books books = { kw_new(b->arena, struct entry, missing->n), missing->n };
 
-	for (size_t i = 0; i < missing->n; i++)
-		books.entries[i].book.before.order_id = missing->ids[i];
+	for (size_t i = 0; i < missing->n; i++) {
+		books.entries[i].book.before.order_id = missing->orders[i].order_id;
+		books.entries[i].cause = trace_of(b, &missing->orders[i]);
+	}
 	KW_TRY(books_lock(b, &books, err));
 	for (size_t i = 0; i < books.n; i++) {
 		if (books.entries[i].book.before.channel)

@@ -11,8 +11,9 @@ kw_batch_fn on_payment_reported, on_order_payment_reported, on_resolve_requested
 bool exception_may(int kind, int resolution);
 
 /* arg: struct missing_orders. Opens ORDER_MISSING on those that still wait. */
+struct missing_order;
 struct missing_orders {
-	const struct kw_uuid *ids; /* sorted, distinct */
+	const struct missing_order *orders; /* by id, distinct */
 	size_t n;
 };
 kw_outcome_fn mark_missing_orders;

@@ -13,14 +13,15 @@ const struct kw_config_key payment_config_keys[] = {
 struct search {
 	struct kw_arena *arena;
 	kw_time before;
-	struct kw_uuid *ids;
+	struct missing_order *orders;
 	size_t n;
 };
 
 static enum kw_rc find(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct search *search = ctx;
-	return store_find_missing(pg, search->arena, search->before, &search->ids, &search->n, err);
+	return store_find_missing(
+		pg, search->arena, search->before, &search->orders, &search->n, err);
 }
 
 static enum kw_rc find_missing_orders(
@@ -35,7 +36,7 @@ static enum kw_rc find_missing_orders(
 	KW_TRY(kw_pg_tx_run(pg, &tx, err));
 	if (search.n == 0)
 		return KW_NOTHING;
-	struct missing_orders missing = { search.ids, search.n };
+	struct missing_orders missing = { search.orders, search.n };
 	return kw_outcome_run(flow, pg, a, mark_missing_orders, &missing, err);
 }
 

@@ -209,7 +209,9 @@ const struct kw_stmt payment_stmts[N_STMTS] = {
 		"excluded.changed_at WHERE x.version = excluded.version - 1",
 	},
 	[FIND_MISSING] = {
-		"SELECT e.order_id FROM expectations e WHERE e.channel IS NULL AND "
+		"SELECT e.order_id, coalesce((SELECT j.trace FROM journal j WHERE j.key = "
+		"e.order_id::text ORDER BY j.number DESC LIMIT 1), '') FROM expectations e WHERE "
+		"e.channel IS NULL AND "
 		"e.opened_at < $1::timestamptz AND e.faults & $2::bigint = 0 AND EXISTS "
 		"(SELECT FROM payments p WHERE p.order_id = e.order_id AND p.captured > "
 		"p.refunded) ORDER BY e.order_id LIMIT 500",

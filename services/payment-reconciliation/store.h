@@ -115,8 +115,13 @@ enum kw_rc store_write_exceptions(
 
 /* ---- the timer: orders that do not come ---- */
 
+struct missing_order {
+	struct kw_uuid order_id;
+	const char *trace; /* of the last event about its money */
+};
+
 enum kw_rc store_find_missing(struct kw_pg *pg, struct kw_arena *a, kw_time before,
-	struct kw_uuid **ret, size_t *ret_n, struct kw_err *err);
+	struct missing_order **ret, size_t *ret_n, struct kw_err *err);
 
 /* ---- reads of the API ---- */
 

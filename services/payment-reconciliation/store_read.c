@@ -3,15 +3,20 @@
 
 #include "statements.h"
 
-static const struct kw_col id_cols[] = { { KW_COL_UUID_KIND, 0, 0, NULL }, KW_COL_END };
+static const struct kw_col missing_cols[] = {
+	KW_COL_UUID(struct missing_order, order_id),
+	KW_COL_TEXT(struct missing_order, trace),
+	KW_COL_END,
+};
 
 enum kw_rc store_find_missing(struct kw_pg *pg, struct kw_arena *a, kw_time before,
-	struct kw_uuid **ret, size_t *ret_n, struct kw_err *err)
+	struct missing_order **ret, size_t *ret_n, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(a);
 	kw_args_time(&args, before);
 	kw_args_i64(&args, FAULT_BIT(FAULT_ORDER_MISSING));
-	return kw_pg_fetch(pg, STMT(FIND_MISSING), &args, id_cols, sizeof(**ret), ret, ret_n, err);
+	return kw_pg_fetch(
+		pg, STMT(FIND_MISSING), &args, missing_cols, sizeof(**ret), ret, ret_n, err);
 }
 
 static const struct kw_col payment_view_cols[] = {

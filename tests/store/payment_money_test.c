@@ -274,7 +274,7 @@ static void test_order_that_does_not_come(void **state)
 {
 	(void)state;
 	struct kw_err err = { 0 };
-	struct kw_uuid *ids;
+	struct missing_order *orders;
 	size_t n;
 
 	pay("missing", KIND_SUCCEEDED, PKR(15334), "evt_m1", "pi_m1");
@@ -282,23 +282,28 @@ static void test_order_that_does_not_come(void **state)
 	assert_int_equal(balance("missing", "SUSPENSE"), -15334);
 	deliver("nowhere", 1); /* waits too, but no money does */
 	assert_int_equal(store_find_missing(w.pg, w.arena,
-				 kw_now(&kw_clock_system) - KW_US_PER_S * 3600, &ids, &n, &err),
+				 kw_now(&kw_clock_system) - KW_US_PER_S * 3600, &orders, &n, &err),
 		KW_OK);
 	assert_int_equal(n, 0);
 	assert_int_equal(store_find_missing(w.pg, w.arena, kw_now(&kw_clock_system) + KW_US_PER_S,
-				 &ids, &n, &err),
+				 &orders, &n, &err),
 		KW_OK);
 	assert_int_equal(n, 1);
-	assert_string_equal(ids[0].s, order_id_of("missing").s);
-	struct marked marked = { { ids, n } };
+	assert_string_equal(orders[0].order_id.s, order_id_of("missing").s);
+	struct marked marked = { { orders, n } };
 	world_run(&w, mark, &marked, 1);
 	expect_open("missing", "ORDER_MISSING");
 	assert_int_equal(store_find_missing(w.pg, w.arena, kw_now(&kw_clock_system) + KW_US_PER_S,
-				 &ids, &n, &err),
+				 &orders, &n, &err),
 		KW_OK);
 	assert_int_equal(n, 0);
 	world_run(&w, mark, &marked, 1); /* run again: nothing more */
 	assert_int_equal(count_events("missing", "karwan.exception.opened.v1"), 1);
+	assert_int_equal(
+		world_number(&w,
+			"SELECT count(DISTINCT trace) * 10 + count(*) FROM payment.journal WHERE key = $1::text AND trace <> ''",
+			order_id_of("missing").s),
+		12); /* the trace of the money goes on */
 	order("missing");
 	expect("missing", "POSTED 15334/15334 cleared");
 	expect_open("missing", "");

@@ -27,10 +27,13 @@ struct way {
 };
 
 struct link {
-	int client, server; /* -1: free */
+	int client, server; /* client -1: free; server -1: forgotten */
 	int number;
 	struct way ways[2]; /* [true]: to the server */
+	bool hung_up[2];    /* the side that a stalled way reads from */
 };
+
+enum ending { CUT, RESET, FORGET, END_FORGOTTEN };
 
 struct kt_proxy {
 	struct sockaddr_in server;
@@ -39,13 +42,16 @@ struct kt_proxy {
 	int listener, wake, port;
 	pthread_t thread;
 	atomic_int accepted, delay_ms;
-	atomic_bool stop, refuse, stall;
-	atomic_uint cuts_wanted, cuts_done;
+	atomic_bool stop, refuse, stall[2]; /* stall as ways */
+	pthread_mutex_t ending;             /* one at a time */
+	atomic_int how;
+	atomic_uint ends_wanted, ends_done;
 	struct link links[CONNECTIONS_MAX];
 };
 
 static void *serve(void *arg);
 static void accept_one(struct kt_proxy *p);
+static void end_link(struct link *l, enum ending how);
 static void close_link(struct link *l);
 static void read_piece(struct kt_proxy *p, struct link *l, bool to_server);
 static void write_piece(struct link *l, bool to_server);
@@ -87,6 +93,7 @@ struct kt_proxy *kt_proxy_open(const char *host, int port, kt_proxy_hook *hook, 
 		give_up(host);
 	p->hook = hook;
 	p->ctx = ctx;
+	pthread_mutex_init(&p->ending, NULL);
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
 		p->links[i].client = p->links[i].server = -1;
 	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -113,6 +120,7 @@ void kt_proxy_close(struct kt_proxy *p)
 		close_link(&p->links[i]);
 	close(p->listener);
 	close(p->wake);
+	pthread_mutex_destroy(&p->ending);
 	free(p);
 }
 
@@ -126,13 +134,35 @@ int kt_proxy_accepted(const struct kt_proxy *p)
 	return atomic_load(&p->accepted);
 }
 
+static void end_all(struct kt_proxy *p, enum ending how)
+{
+	pthread_mutex_lock(&p->ending);
+	atomic_store(&p->how, how);
+	unsigned mine = atomic_fetch_add(&p->ends_wanted, 1) + 1;
+	wake(p);
+	while ((int)(atomic_load(&p->ends_done) - mine) < 0)
+		sched_yield();
+	pthread_mutex_unlock(&p->ending);
+}
+
 void kt_proxy_cut(struct kt_proxy *p)
 {
-	unsigned mine = atomic_fetch_add(&p->cuts_wanted, 1) + 1;
+	end_all(p, CUT);
+}
 
-	wake(p);
-	while ((int)(atomic_load(&p->cuts_done) - mine) < 0)
-		sched_yield();
+void kt_proxy_reset(struct kt_proxy *p)
+{
+	end_all(p, RESET);
+}
+
+void kt_proxy_forget(struct kt_proxy *p)
+{
+	end_all(p, FORGET);
+}
+
+void kt_proxy_end_forgotten(struct kt_proxy *p)
+{
+	end_all(p, END_FORGOTTEN);
 }
 
 void kt_proxy_refuse(struct kt_proxy *p, bool refuse)
@@ -142,7 +172,13 @@ void kt_proxy_refuse(struct kt_proxy *p, bool refuse)
 
 void kt_proxy_stall(struct kt_proxy *p, bool stall)
 {
-	atomic_store(&p->stall, stall);
+	kt_proxy_stall_way(p, true, stall);
+	kt_proxy_stall_way(p, false, stall);
+}
+
+void kt_proxy_stall_way(struct kt_proxy *p, bool to_server, bool stall)
+{
+	atomic_store(&p->stall[to_server], stall);
 	wake(p);
 }
 
@@ -171,14 +207,38 @@ static void want(
 	}
 }
 
-static void serve_link(struct kt_proxy *p, struct link *l, short client, short server)
+/* A hang-up is reported even if nothing is asked for: the side of a stalled way is asked no more
+ * after it. */
+static void ask(struct link *l, const bool *stall, int64_t now, struct pollfd *fds, int *wait_ms)
 {
+	struct pollfd *client = &fds[0], *server = &fds[1];
+
+	for (int way = 0; way < 2; way++)
+		l->hung_up[way] = l->hung_up[way] && stall[way];
+	*client = (struct pollfd) { .fd = l->hung_up[true] ? -1 : l->client };
+	*server = (struct pollfd) { .fd = l->hung_up[false] ? -1 : l->server };
+	if (l->client < 0)
+		return;
+	if (!stall[true])
+		want(&l->ways[true], now, client, server, wait_ms);
+	if (!stall[false])
+		want(&l->ways[false], now, server, client, wait_ms);
+}
+
+static void serve_link(struct kt_proxy *p, struct link *l, const bool *stall, struct pollfd *fds)
+{
+	short client = fds[0].revents, server = fds[1].revents;
 	int64_t now = now_ms();
 
 	for (int to_server = 0; to_server < 2; to_server++) {
 		struct way *w = &l->ways[to_server];
 		short from = to_server ? client : server, to = to_server ? server : client;
 
+		if (stall[to_server]) {
+			if (from & (POLLHUP | POLLERR))
+				l->hung_up[to_server] = true;
+			continue;
+		}
 		if (l->client >= 0 && w->n == 0 && (from & (POLLIN | POLLHUP | POLLERR)))
 			read_piece(p, l, to_server);
 		/* most sockets take a piece at once: one round less */
@@ -195,40 +255,28 @@ static void *serve(void *arg)
 	uint64_t count;
 
 	while (!atomic_load(&p->stop)) {
-		bool stall = atomic_load(&p->stall);
+		const bool stall[] = { atomic_load(&p->stall[0]), atomic_load(&p->stall[1]) };
 		int64_t now = now_ms();
 		int wait_ms = -1;
 
 		fds[0] = (struct pollfd) { .fd = p->wake, .events = POLLIN };
 		fds[1] = (struct pollfd) { .fd = p->listener, .events = POLLIN };
-		for (int i = 0; i < CONNECTIONS_MAX; i++) {
-			struct link *l = &p->links[i];
-			struct pollfd *client = &fds[2 + 2 * i], *server = client + 1;
-
-			/* a hang-up is reported even if nothing is asked for: stalled, ask nobody
-			 */
-			*client = (struct pollfd) { .fd = stall ? -1 : l->client };
-			*server = (struct pollfd) { .fd = stall ? -1 : l->server };
-			if (l->client < 0 || stall)
-				continue;
-			want(&l->ways[true], now, client, server, &wait_ms);
-			want(&l->ways[false], now, server, client, &wait_ms);
-		}
+		for (int i = 0; i < CONNECTIONS_MAX; i++)
+			ask(&p->links[i], stall, now, &fds[2 + 2 * i], &wait_ms);
 		if (poll(fds, 2 + 2 * CONNECTIONS_MAX, wait_ms) < 0 && errno != EINTR)
 			give_up("poll");
 		if (fds[0].revents && read(p->wake, &count, sizeof(count)) < 0 && errno != EAGAIN)
 			give_up("eventfd");
-		unsigned wanted = atomic_load(&p->cuts_wanted);
-		if (wanted != atomic_load(&p->cuts_done)) {
+		unsigned wanted = atomic_load(&p->ends_wanted);
+		if (wanted != atomic_load(&p->ends_done)) {
 			for (int i = 0; i < CONNECTIONS_MAX; i++)
-				close_link(&p->links[i]);
-			atomic_store(&p->cuts_done, wanted);
+				end_link(&p->links[i], (enum ending)atomic_load(&p->how));
+			atomic_store(&p->ends_done, wanted);
 			continue;
 		}
-		for (int i = 0; i < CONNECTIONS_MAX && !stall; i++)
+		for (int i = 0; i < CONNECTIONS_MAX; i++)
 			if (p->links[i].client >= 0)
-				serve_link(p, &p->links[i], fds[2 + 2 * i].revents,
-					fds[3 + 2 * i].revents);
+				serve_link(p, &p->links[i], stall, &fds[2 + 2 * i]);
 		if (fds[1].revents)
 			accept_one(p);
 	}
@@ -259,8 +307,10 @@ static void accept_one(struct kt_proxy *p)
 	l->client = client;
 	l->server = server;
 	l->number = number;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		l->ways[i].n = l->ways[i].at = 0;
+		l->hung_up[i] = false;
+	}
 }
 
 static void close_link(struct link *l)
@@ -268,8 +318,34 @@ static void close_link(struct link *l)
 	if (l->client < 0)
 		return;
 	close(l->client);
-	close(l->server);
+	if (l->server >= 0)
+		close(l->server);
 	l->client = l->server = -1;
+}
+
+static void reset_link(struct link *l)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	setsockopt(l->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (l->server >= 0)
+		setsockopt(l->server, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close_link(l);
+}
+
+static void end_link(struct link *l, enum ending how)
+{
+	if (l->client < 0)
+		return;
+	if (how == CUT) {
+		close_link(l);
+	} else if (how == RESET || (how == END_FORGOTTEN && l->server < 0)) {
+		reset_link(l);
+	} else if (how == FORGET && l->server >= 0) {
+		close(l->server);
+		l->server = -1;
+		l->ways[0].n = l->ways[1].n = 0;
+	}
 }
 
 static void read_piece(struct kt_proxy *p, struct link *l, bool to_server)
@@ -288,6 +364,8 @@ static void read_piece(struct kt_proxy *p, struct link *l, bool to_server)
 		close_link(l);
 		return;
 	}
+	if (l->server < 0)
+		return;
 	if (p->hook)
 		verdict = p->hook(p->ctx, l->number, to_server, w->bytes, (size_t)n);
 	if (verdict == KT_CUT) {

@@ -27,12 +27,20 @@ int kt_proxy_port(const struct kt_proxy *p);
 /* Connections accepted so far. */
 int kt_proxy_accepted(const struct kt_proxy *p);
 
-/* Closes all connections; returns when they are closed. */
+/* Each returns when it is done, to all connections that there are. Closed: */
 void kt_proxy_cut(struct kt_proxy *p);
+/* Closed by a reset. */
+void kt_proxy_reset(struct kt_proxy *p);
+/* The servers' sides are closed and the clients are not told: what they send goes nowhere. */
+void kt_proxy_forget(struct kt_proxy *p);
+/* Now they are told, by a reset. */
+void kt_proxy_end_forgotten(struct kt_proxy *p);
 /* While true, a new connection is closed at once. */
 void kt_proxy_refuse(struct kt_proxy *p, bool refuse);
 /* While true, nothing is forwarded in either direction and connections stay open (a dead link). */
 void kt_proxy_stall(struct kt_proxy *p, bool stall);
+/* The same in one direction. */
+void kt_proxy_stall_way(struct kt_proxy *p, bool to_server, bool stall);
 /* Each piece waits this long, in each direction. */
 void kt_proxy_delay(struct kt_proxy *p, int delay_ms);
 
