@@ -80,7 +80,8 @@ void kw_csv_set_line(struct kw_csv *csv, int64_t line)
 
 bool kw_utf8_ok(const char *text, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)text, *end = p + n;
+	/* no text has no place: NULL + 0 is undefined */
+	const unsigned char *p = (const unsigned char *)text, *end = n ? p + n : p;
 
 	while (p < end) {
 		unsigned c = *p++, low = 0x80, high = 0xbf;

@@ -15,6 +15,8 @@ SYNTAX = {
     "csv": '" "" , ; \r\n \n \t "\n" \ufeff MAKERS HUBS LISTINGS SHOPIFY NDJSON channel maker weight',
     "values": '- . 0 9223372036854775807 T Z +05:00 :59:60Z 23:59:60 00- -01 PKR KWD = ==',
     "signature": '@b @h v1, v1= t= hmac-sha256-hex= Bearer 1772445600 , \n',
+    "envelope": 'ce_specversion= 1.0 ce_id= ce_source= ce_type= ce_subject= ce_time= ce_sequence= content-type= traceparent= '
+                'application/json application/cloudevents 000001-0000000000000000042 2026-03-02T09:15:00Z \n = \u0085',
     "http": 'GET POST HEAD /a HTTP/1.1 HTTP/1.0 Host: Content-Length: Transfer-Encoding: chunked Connection: close '
             'keep-alive Expect: 100-continue \r\n \r\n\r\n 0\r\n\r\n identity , : \t',
     "url": 'GET POST PUT / /v1/orders /cancel /v1/channels/ ? & = %41 %2F %D8%B4 + http:// limit',
@@ -72,6 +74,7 @@ TARGETS = {
     "tracking": (lambda root: glob(root, "services/courier-dispatch/adapters/*/fixtures/*.body.json"), "json"),
     "values": (vectors, "values"),
     "signature": (nothing, "signature"),
+    "envelope": (nothing, "envelope"),
     "url": (nothing, "url"),
     "http": (nothing, "http"),
     "partners": (lambda root: glob(root, "infra/dev/partners.json"), "json"),

@@ -44,6 +44,7 @@ LISTING = {"version": 1, "sku": "RALLI", "title": "Ralli quilt", "kind": "STOCKE
            "weight_g": 700, "quantity": 5, "quantity_version": 1, "price": rupees(1000), "state": "APPROVED",
            "publications": [{"channel": channel, "channel_sku": "RALLI", "state": "PUBLISHED", "price": rupees(1000)}
                             for channel in ("pavilion", "dibs")]}
+PERSONAL = ("Ayesha", "Khan", "House 14")
 ADDRESS = {"name": "Ayesha Khan", "line1": "House 14", "line2": f"CNIC {NATIONAL_IDS[1]}", "city": "Lahore", "country": "PK"}
 
 
@@ -541,19 +542,36 @@ def operators_decide(system, edges):
 
 # ---- national ids ----
 
+def raw(*paths):
+    return b"\n".join(path.read_bytes() for path in sorted(set(paths)) if path.is_file())
+
+
+def topics(system):
+    """Every record of every topic, decompressed, also of those that we do not know of."""
+    told = subprocess.run(["kcat", "-L", "-J", "-b", system.env()["KARWAN_KAFKA_BROKERS"]], check=True, capture_output=True)
+    names = {one["topic"] for one in json.loads(told.stdout)["topics"]}
+    ours = {one["name"] for one in json.loads((ROOT / "schemas" / "topics.json").read_text(encoding="utf-8"))["topics"]}
+    if not ours <= names:
+        raise SystemExit(f"topics that are not there: {ours - names}")
+    return "\n".join(json.dumps(system.records(name), ensure_ascii=False) for name in sorted(names - {"__consumer_offsets"}))
+
+
 def national_ids_are_nowhere(system, edges):
-    """Not as they were written, nor as digits: topics, logs, figures, tables, WAL, Redis."""
+    """Not as they were written, nor as digits: topics, logs, figures, tables, WAL, Redis and its dump, any file of any server.
+    What is a buyer's is in no log or figure."""
     dsn = f"postgresql://postgres@127.0.0.1:{system.port('postgres')}/karwan"
-    passfile = system.dir / "data" / "postgres" / "superuser.pgpass"
+    passfile, data = system.dir / "data" / "postgres" / "superuser.pgpass", (system.dir / "data").resolve()
+    kept = redis(system, edges)
+    subprocess.run(["psql", "-XAtq", "-d", f"{dsn}?passfile={passfile}", "-c", "CHECKPOINT"], check=True)
     places = {
         "tables": subprocess.run(["pg_dump", f"{dsn}?passfile={passfile}"], check=True, capture_output=True).stdout,
-        "WAL": b"".join(path.read_bytes() for path in (system.dir / "data" / "postgres").rglob("pg_wal/0*")),
-        "logs": b"".join(path.read_bytes() for path in system.dir.glob("logs/*")),
-        "server logs": b"".join(path.read_bytes() for path in (system.dir / "data").resolve().glob("*/log")),
+        "WAL": raw(*data.rglob("pg_wal/0*")),
+        "logs": raw(*system.dir.glob("logs/*"), *data.glob("*/log")),
         "metrics": "".join(metrics(system, edge.service) for edge in edges).encode(),
-        "topics": json.dumps([system.records(f"karwan.{area}.{side}") for area in ("listings", "orders", "payments", "dispatch")
-                              for side in ("in", "events")]).encode(),
-        "Redis": redis(system, edges),
+        "topics": topics(system).encode(),
+        "Redis": kept,
+        "Redis' dump": raw(*data.rglob("dump.rdb")),
+        "files": raw(*data.rglob("*"), *(system.dir / "run").rglob("*")),
     }
     for place, text in places.items():
         for number in NATIONAL_IDS:
@@ -561,26 +579,39 @@ def national_ids_are_nowhere(system, edges):
                 if form.encode() in text:
                     raise SystemExit(f"{place}: a national id")
     for place, sign in {"tables": b"34201-*******-8", "WAL": b"Parveen Kauser", "topics": b"Parveen Kauser",
-                        "metrics": b"karwan_batches_total", "logs": b'"message"', "Redis": b"Parveen"}.items():
+                        "metrics": b"karwan_batches_total", "logs": b'"message"', "Redis": b"Parveen",
+                        "Redis' dump": b"Parveen Kauser", "files": b"Parveen Kauser"}.items():
         if sign not in places[place]:
             raise SystemExit(f"{place}: nothing was looked at ({sign})")
+    if b"CNIC" not in places["topics"] or b"Ayesha Khan" not in places["topics"]:
+        raise SystemExit("the order with a national id in its address was not there")
+    if b"database system is ready" not in places["logs"] or b"Ready to accept connections" not in places["logs"]:
+        raise SystemExit("the servers' logs were not looked at")
+    for place in ("logs", "metrics"):
+        for personal in PERSONAL:
+            if personal.encode() in places[place]:
+                raise SystemExit(f"{place}: a buyer's {personal}")
 
 
 def redis(system, edges):
-    """All keys with what they hold, after reads that fill it: a busy Redis is left alone, so it is asked again."""
+    """All keys with what they hold, after reads that fill it, and a dump of the same: a busy Redis is left alone, so it is asked
+    again."""
     token = {"Authorization": f"Bearer {edges[3].secret}"}
     link = ["redis-cli", "-p", str(system.port("redis"))]
+
+    def ask(*words):
+        return subprocess.run([*link, *words], check=True, capture_output=True).stdout
 
     def dump():
         expect("the maker", edges[3].ask("GET", "/v1/makers/parveen", token), 200)
         expect("the order", edges[0].ask("GET", "/v1/orders?channel=pavilion&external_id=TRACED", token), 200, "Ayesha")
-        keys = subprocess.run([*link, "--scan"], check=True, capture_output=True).stdout.splitlines()
-        values = [subprocess.run([*link, "HGETALL" if kind == b"hash\n" else "GET", key], check=True, capture_output=True).stdout
-                  for key in keys
-                  for kind in [subprocess.run([*link, "TYPE", key], check=True, capture_output=True).stdout]]
-        return b"\n".join(keys + values)
+        keys = ask("--scan").splitlines()
+        return b"\n".join(keys + [ask("HGETALL" if ask("TYPE", key) == b"hash\n" else "GET", key) for key in keys])
 
-    return until("Parveen and Ayesha in Redis", lambda: (lambda all: b"Parveen" in all and b"Ayesha" in all and all)(dump()))
+    kept = until("Parveen and Ayesha in Redis", lambda: (lambda all: b"Parveen" in all and b"Ayesha" in all and all)(dump()))
+    if ask("CONFIG", "SET", "rdbcompression", "no") != b"OK\n" or ask("SAVE") != b"OK\n":
+        raise SystemExit("Redis writes no dump")
+    return kept
 
 
 # ---- Kafka away ----
