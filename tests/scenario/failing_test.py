@@ -30,7 +30,7 @@ SIZE = COUNTED + struct.calcsize("=qII")
 SECONDS = 45
 ORDERS = 15  # whose calls are counted, and of a round
 PATIENCE = 3  # times as many orders may pass until the call comes
-FILES = 20  # more than at the start that may be open
+FILES = 64 + 20  # more than at the start that may be open: so many connections to couriers are kept (http/client.c), and some
 REFUSALS = (500, 503)
 STARTS = 0.2  # of the rounds are of a program's start
 SANITIZERS = re.compile(r"runtime error|ERROR: (Address|Leak|UndefinedBehavior)Sanitizer")
