@@ -67,6 +67,9 @@ void kw_reader_close(struct kw_reader *r);
 /* Low and high of a partition, asked from the broker. */
 enum kw_rc kw_reader_watermarks(struct kw_reader *r, const char *topic, int32_t partition,
 	int64_t *ret_low, int64_t *ret_high, struct kw_err *err);
+/* Removes what lies before the offset, for everybody. */
+enum kw_rc kw_reader_remove_before(struct kw_reader *r, const char *topic, int32_t partition,
+	int64_t offset, struct kw_err *err);
 /* Begins at offset (raised to low if below it); ends at the high watermark of now. */
 enum kw_rc kw_reader_begin(struct kw_reader *r, const char *topic, int32_t partition,
 	int64_t offset, struct kw_err *err);

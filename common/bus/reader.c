@@ -9,6 +9,7 @@
 #define SILENCE_US (10 * KW_US_PER_S)
 #define ASK_MS 5000
 #define WAIT_MS 100
+#define REMOVE_MS 10000
 #define TAKE_MAX 500
 #define QUEUED_KB 65536 /* librdkafka before 2.2 waits a second whenever it has fetched so much */
 
@@ -79,6 +80,38 @@ enum kw_rc kw_reader_watermarks(struct kw_reader *r, const char *topic, int32_t 
 	int64_t *ret_low, int64_t *ret_high, struct kw_err *err)
 {
 	return kw_client_watermarks(r->rk, topic, partition, ASK_MS, ret_low, ret_high, err);
+}
+
+enum kw_rc kw_reader_remove_before(struct kw_reader *r, const char *topic, int32_t partition,
+	int64_t offset, struct kw_err *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(r->rk);
+	const rd_kafka_topic_partition_list_t *told;
+	enum kw_rc rc = KW_OK;
+
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
+	rd_kafka_DeleteRecords_t *removal = rd_kafka_DeleteRecords_new(list);
+	rd_kafka_DeleteRecords(r->rk, &removal, 1, NULL, queue);
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, REMOVE_MS);
+	if (!event) {
+		rc = kw_fail_code(err, KW_RETRY, "_TIMED_OUT", "Kafka did not answer");
+	} else if (rd_kafka_event_error(event)) {
+		rc = kw_bus_fail(
+			err, rd_kafka_event_error(event), "%s", rd_kafka_event_error_string(event));
+	} else {
+		told = rd_kafka_DeleteRecords_result_offsets(
+			rd_kafka_event_DeleteRecords_result(event));
+		if (told->elems[0].err)
+			rc = kw_bus_fail(err, told->elems[0].err, "%s",
+				rd_kafka_err2str(told->elems[0].err));
+	}
+	if (event)
+		rd_kafka_event_destroy(event);
+	rd_kafka_DeleteRecords_destroy(removal);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_topic_partition_list_destroy(list);
+	return rc;
 }
 
 enum kw_rc kw_reader_begin(struct kw_reader *r, const char *topic, int32_t partition,

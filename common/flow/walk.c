@@ -73,7 +73,9 @@ struct walk {
 	size_t n_epochs;
 	int64_t number;       /* the log is whole up to this number */
 	struct kw_landing at; /* of that one; offset -1: none */
-	bool any;             /* the first record sets the number: older ones have aged out */
+	bool any; /* older ones have aged out: the first that was acknowledged sets the number */
+	int64_t begins; /* offset of the first one of these; -1: none yet */
+	bool strays;    /* there are others before it */
 	struct seen *seen;
 	size_t n_seen;
 };
@@ -139,10 +141,14 @@ static enum kw_rc take(struct walk *w, const struct kw_message *m, struct kw_err
 	w->seen[w->n_seen++] = (struct seen) { e.place.number, e.place.epoch, e.id };
 	if (w->n_seen == CHECK_MAX)
 		KW_TRY(check_seen(w, err));
-	if (w->any || e.place.number == w->number + 1) {
+	if ((w->any && e.place.number <= w->row->number) || e.place.number == w->number + 1) {
+		if (w->begins < 0)
+			w->begins = m->offset;
 		w->any = false;
 		w->number = e.place.number;
 		w->at = (struct kw_landing) { m->offset, m->time };
+	} else if (w->begins < 0) {
+		w->strays = true;
 	}
 	return KW_OK;
 }
@@ -159,6 +165,24 @@ static bool is_remembered(struct walk *w, const struct kw_message *m)
 	       e.place.number == w->row->number;
 }
 
+/* The log lost all, and what was on its way then landed first. Whoever has a place waits for what
+ * is missing; whoever begins would take the first one that he finds for the start. Without the
+ * right to remove it that is how it stays. */
+static void remove_strays(struct walk *w, int64_t high)
+{
+	const char *topic = w->p->config.events_topic;
+	int64_t before = w->begins < 0 ? high : w->begins;
+	struct kw_err err = { 0 };
+
+	if (kw_reader_remove_before(w->reader, topic, w->row->partition, before, &err) != KW_OK)
+		kw_log_err(KW_WARNING, "a log does not begin with its start", &err,
+			KW_LS("topic", topic), KW_LI("partition", w->row->partition));
+	else
+		kw_log(KW_WARNING, "removed what came to a lost log before its start",
+			KW_LS("topic", topic), KW_LI("partition", w->row->partition),
+			KW_LI("before", before));
+}
+
 /* From the remembered offset (or from the log's start where that is no guide) to the end. */
 static enum kw_rc walk_from(struct walk *w, bool whole, struct kw_err *err)
 {
@@ -171,6 +195,8 @@ static enum kw_rc walk_from(struct walk *w, bool whole, struct kw_err *err)
 	KW_TRY(kw_reader_watermarks(w->reader, topic, w->row->partition, &low, &high, err));
 	whole = whole || w->row->number == 0 || high <= w->row->offset;
 	w->n_seen = 0;
+	w->begins = whole ? -1 : w->row->offset;
+	w->strays = false;
 	w->any = whole && low > 0;
 	w->number = whole ? 0 : w->row->number;
 	w->at = whole ? (struct kw_landing) { .offset = -1 }
@@ -186,7 +212,10 @@ static enum kw_rc walk_from(struct walk *w, bool whole, struct kw_err *err)
 	}
 	if (rc != KW_NOTHING)
 		return rc;
-	return check_seen(w, err);
+	KW_TRY(check_seen(w, err));
+	if (w->strays)
+		remove_strays(w, high);
+	return KW_OK;
 }
 
 static bool is_saved(const struct walk *w)

@@ -294,42 +294,73 @@ static struct kw_message copy_of(struct kw_arena *a, const struct kw_message *m)
 	return copy;
 }
 
+#define EVENTS 3 /* of partition 0 */
+
+static void read_events(struct toy *toy, struct kw_message events[EVENTS])
+{
+	struct kw_reader *reader;
+	struct kw_err err = { 0 };
+	struct kw_message m;
+
+	assert_int_equal(kw_reader_open(kafka.address, "test", &reader, &err), KW_OK);
+	assert_int_equal(kw_reader_begin(reader, toy->events, 0, 0, &err), KW_OK);
+	for (int i = 0; i < EVENTS; i++) {
+		assert_int_equal(kw_reader_next(reader, &m, &err), KW_OK);
+		events[i] = copy_of(toy->arena, &m);
+	}
+	kw_reader_close(reader);
+}
+
+static void send_events(struct toy *toy, const struct kw_message *const *events, size_t n)
+{
+	struct kw_producer_config config = {
+		.brokers = kafka.address, .client_id = "late", .delivered = no_report
+	};
+	struct kw_producer *producer;
+	struct kw_err err = { 0 };
+
+	assert_int_equal(kw_producer_open(&config, &producer, &err), KW_OK);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(
+			kw_producer_send(producer, toy->events, 0, events[i]->key, events[i]->value,
+				events[i]->headers, events[i]->n_headers, NULL, &err),
+			KW_OK);
+	kw_producer_close(producer, 30000);
+}
+
 /* The log is lost whole. Then requests of a publisher that is gone land late, so that the last
  * event lies where it was before, and the one before it is not there. */
 static void late_repeat_where_the_remembered_event_was(void **state)
 {
-	enum { EVENTS = 3 };
-	static const int landing[EVENTS] = { 0, 0, 2 };
 	struct toy toy;
-	struct kw_reader *reader;
-	struct kw_producer *producer;
-	struct kw_message events[EVENTS], m;
-	struct kw_producer_config config = {
-		.brokers = kafka.address, .client_id = "late", .delivered = no_report
-	};
-	struct kw_err err = { 0 };
+	struct kw_message events[EVENTS];
 
 	(void)state;
 	toy_make(&toy, "late", kafka.address, NULL);
 	journal_many(&toy, 1, EVENTS * TOY_PARTITIONS);
 	toy_publish(&toy);
-	assert_int_equal(kw_reader_open(kafka.address, "test", &reader, &err), KW_OK);
-	assert_int_equal(kw_reader_begin(reader, toy.events, 0, 0, &err), KW_OK);
-	for (int i = 0; i < EVENTS; i++) {
-		assert_int_equal(kw_reader_next(reader, &m, &err), KW_OK);
-		events[i] = copy_of(toy.arena, &m);
-	}
-	kw_reader_close(reader);
+	read_events(&toy, events);
 	make_events_anew(&toy);
-	assert_int_equal(kw_producer_open(&config, &producer, &err), KW_OK);
-	for (int i = 0; i < EVENTS; i++) {
-		const struct kw_message *e = &events[landing[i]];
+	send_events(&toy, (const struct kw_message *[]) { &events[0], &events[0], &events[2] }, 3);
+	toy_publish(&toy);
+	assert_int_equal(toy_verify(&toy), EVENTS * TOY_PARTITIONS);
+	toy_done(&toy);
+}
 
-		assert_int_equal(kw_producer_send(producer, toy.events, 0, e->key, e->value,
-					 e->headers, e->n_headers, NULL, &err),
-			KW_OK);
-	}
-	kw_producer_close(producer, 30000);
+/* The topic is made anew while an event is on its way, which lands first. Whoever begins to read
+ * then has them all, too. */
+static void late_event_before_the_start(void **state)
+{
+	struct toy toy;
+	struct kw_message events[EVENTS];
+
+	(void)state;
+	toy_make(&toy, "stray", kafka.address, NULL);
+	journal_many(&toy, 1, EVENTS * TOY_PARTITIONS);
+	toy_publish(&toy);
+	read_events(&toy, events);
+	make_events_anew(&toy);
+	send_events(&toy, (const struct kw_message *[]) { &events[2] }, 1);
 	toy_publish(&toy);
 	assert_int_equal(toy_verify(&toy), EVENTS * TOY_PARTITIONS);
 	toy_done(&toy);
@@ -381,6 +412,7 @@ int main(void)
 		cmocka_unit_test(tail_of_the_log_is_lost_under_a_live_publisher),
 		cmocka_unit_test(topic_made_anew),
 		cmocka_unit_test(late_repeat_where_the_remembered_event_was),
+		cmocka_unit_test(late_event_before_the_start),
 		cmocka_unit_test(replicas_race_for_the_head_rows),
 	};
 
