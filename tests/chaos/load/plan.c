@@ -322,6 +322,9 @@ static bool updated_order(struct plan *p, struct message *ret)
 
 	if (!open_sale(p, 0, &n))
 		return false;
+	/* its API tells how things are, and what was cancelled is */
+	if (sale_channel(p->seed, n) == DARAZ && p->sold[n].word == SAYS_CANCELLED)
+		return false;
 	*ret = next_of(p, n, SAYS_UPDATED,
 		dice_percent(&p->dice, 40) ? 0 : 1 + (unsigned)dice_below(&p->dice, 7));
 	return true;
