@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+# not by PYTHONPATH: docker-compose would find the validators' libraries in the place of its own
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(sys.argv[1], ".karwan", "python"))]
 
 import faults  # noqa: E402
 import gateway  # noqa: E402
