@@ -27,16 +27,20 @@ def moves_of(seen, area):
     return moves
 
 
+def lost(seen, topic):
+    """The faults by which this log became another one."""
+    return [fault for fault in seen.had(*ANEW) if fault.get("target") == topic]
+
+
 def offsets_chain(seen, saw, area):
     """Each batch began where the one before ended; in an in topic none went back; the row is where the last one ended."""
     rows = {(row["topic"], row["partition"]): row for row in seen.rows(f"{area.schema}.offsets")}
-    anew = seen.had(*ANEW)
     for at, moves in moves_of(seen, area).items():
         place, topic = None, at[0]
+        starts = {0, *(record.offset for record in seen.topics[topic].get(at[1], [])[:1])} if lost(seen, topic) else ()
         for first, after, batch in moves:
             saw()
-            begins_anew = anew and first == 0
-            if place is not None and first != place and not begins_anew:
+            if place is not None and first != place and first not in starts:
                 yield Offender(at, f"{area.service}: batch {batch} of {topic} {at[1]} begins at {first}, the one before ended "
                                    f"at {place}")
             if after < first and topic == area.in_topic:
@@ -159,7 +163,7 @@ def all_sent(seen, saw):
 
 def raw_order(seen, saw, area, partition):
     """The log as it lies there: numbers grow, but for what was sent again; a hole only where Kafka lost its end."""
-    lossy, last, epoch, known = seen.had(*ANEW), 0, 0, {}
+    lossy, last, epoch, known = lost(seen, area.events_topic), 0, 0, {}
     for record in seen.topics[area.events_topic][partition]:
         saw()
         e, n = record.place
