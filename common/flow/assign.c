@@ -142,6 +142,7 @@ static enum kw_rc place_part(struct kw_runner *r, struct kw_part *part,
 	part->last_hash = (uint64_t)row->last_hash;
 	part->last_time = row->last_time;
 	part->place = (struct kw_place) { row->place_epoch, row->place_number };
+	part->put_off = 0;
 	part->verify = false;
 	part->rewound = 0;
 	if (!part->in && (other_cluster || high < row->next_offset || low > row->next_offset)) {
@@ -209,6 +210,7 @@ static enum kw_rc load(struct kw_runner *r, struct kw_position *positions, struc
 			}
 	}
 	r->refused_since = 0;
+	r->put_off_us = 0;
 	r->pending = false;
 	return KW_OK;
 }
@@ -241,6 +243,7 @@ void kw_revoke(void *ctx)
 	struct kw_runner *r = ctx;
 
 	r->n_parts = 0;
+	r->put_off_us = 0;
 	r->pending = false;
 	atomic_store(&r->ready, false);
 }

@@ -57,33 +57,36 @@ struct run {
 
 /* ---- the transaction ---- */
 
-static struct move *find_move(struct run *run, const struct kw_item *it)
+static struct move *find_move(struct run *run, struct kw_part *part)
 {
 	for (size_t i = 0; i < run->n_moves; i++)
-		if (run->moves[i].part == it->part)
+		if (run->moves[i].part == part)
 			return &run->moves[i];
 	struct move *move = &run->moves[run->n_moves++];
 	*move = (struct move) {
-		.topic = it->part->topic,
-		.partition = it->part->partition,
-		.part = it->part,
-		.expected = it->part->row_offset,
-		.next = it->part->next_offset,
-		.hash = (int64_t)it->part->last_hash,
-		.time = it->part->last_time,
-		.place = it->part->place,
+		.topic = part->topic,
+		.partition = part->partition,
+		.part = part,
+		.expected = part->row_offset,
+		.next = part->next_offset,
+		.hash = (int64_t)part->last_hash,
+		.time = part->last_time,
+		.place = part->place,
 	};
 	return move;
 }
 
-/* Sums the items up to one move per partition. */
+/* Sums the items up to one move per partition, with what was put off. */
 static void plan_moves(struct run *run)
 {
-	run->moves = kw_new(run->b.arena, struct move, run->n);
+	run->moves = kw_new(run->b.arena, struct move, run->n + run->r->n_parts);
 	run->n_moves = 0;
+	for (size_t i = 0; i < run->r->n_parts; i++)
+		if (run->r->parts[i].put_off > 0)
+			(void)find_move(run, &run->r->parts[i]);
 	for (size_t i = 0; i < run->n; i++) {
 		const struct kw_item *it = &run->items[i];
-		struct move *move = find_move(run, it);
+		struct move *move = find_move(run, it->part);
 
 		if (it->m->offset + 1 > move->next) {
 			move->next = it->m->offset + 1;
@@ -174,14 +177,17 @@ static enum kw_rc write_batch_row(struct run *run, struct kw_err *err)
 {
 	KW_CLEANUP(kw_buf_done) struct kw_buf ranges;
 	struct kw_args args = kw_args_of(run->b.arena);
+	int messages = (int)run->n;
 
+	for (size_t i = 0; i < run->n_moves; i++)
+		messages += run->moves[i].part->put_off;
 	kw_buf_init(&ranges, 64 * 1024);
 	for (size_t i = 0; i < run->n_moves; i++)
 		kw_buf_printf(&ranges, "%s%s/%d:%" PRId64 "-%" PRId64, i ? " " : "",
 			run->moves[i].topic, run->moves[i].partition, run->moves[i].expected,
 			run->moves[i].next - 1);
 	kw_args_time(&args, run->b.now);
-	kw_args_int(&args, (int)run->n);
+	kw_args_int(&args, messages);
 	kw_args_int(&args, (int)run->b.impl->n_events);
 	kw_args_text(&args, kw_arena_strn(run->b.arena, ranges.p, ranges.n));
 	return kw_pg_exec(run->b.pg, &stmts[INSERT_BATCH], &args, NULL, err);
@@ -245,7 +251,21 @@ static enum kw_rc batch_landed(struct kw_pg *pg, void *ctx, struct kw_err *err)
 	return KW_NOTHING;
 }
 
-/* Runs items [from, to) as one transaction, and makes the parts what their rows are now. */
+/* The parts are what their rows will be, or are. */
+static void adopt(const struct run *run)
+{
+	for (size_t i = 0; i < run->n_moves; i++) {
+		struct kw_part *part = run->moves[i].part;
+		part->next_offset = run->moves[i].next;
+		part->last_hash = (uint64_t)run->moves[i].hash;
+		part->last_time = run->moves[i].time;
+		if (part->place.number != run->moves[i].number)
+			part->rewound = 0;
+		part->place = run->moves[i].place;
+	}
+}
+
+/* Runs items as one transaction, and makes the parts what their rows are now. */
 static enum kw_rc run_items(
 	struct kw_runner *r, kw_time now, struct kw_item *items, size_t n, struct kw_err *err)
 {
@@ -261,15 +281,12 @@ static enum kw_rc run_items(
 	rc = kw_pg_tx_run(r->pg, &tx, err);
 	if (rc != KW_OK)
 		return rc;
+	adopt(&run);
 	for (size_t i = 0; i < run.n_moves; i++) {
-		struct kw_part *part = run.moves[i].part;
-		part->row_offset = part->next_offset = run.moves[i].next;
-		part->last_hash = (uint64_t)run.moves[i].hash;
-		part->last_time = run.moves[i].time;
-		if (part->place.number != run.moves[i].number)
-			part->rewound = 0;
-		part->place = run.moves[i].place;
+		run.moves[i].part->row_offset = run.moves[i].next;
+		run.moves[i].part->put_off = 0;
 	}
+	r->put_off_us = 0;
 	STAT(r, batches, 1);
 	STAT(r, messages, (int64_t)n);
 	STAT(r, batch_us_sum, kw_monotonic_us() - began);
@@ -284,9 +301,45 @@ static enum kw_rc run_items(
 				KW_LS("type", items[i].envelope.type));
 		}
 	kw_batch_tell(&r->impl);
-	if (r->config.on_commit)
+	if (r->config.on_commit && r->impl.n_events > 0)
 		r->config.on_commit(r->config.commit_ctx);
+	if (r->config.on_intents && r->impl.n_intents > 0)
+		r->config.on_intents(r->config.commit_ctx);
 	return KW_OK;
+}
+
+/* ---- what nobody here wants ---- */
+
+static bool unwanted(const struct kw_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (items[i].row || items[i].dead)
+			return false;
+	return true;
+}
+
+/* Of an events topic, where offset and place are all that these change: their rows are moved with
+ * the next batch that does something, or by kw_batch_settle. Read again after a crash, they are
+ * passed over again. */
+static void put_off(struct kw_runner *r, struct kw_item *items, size_t n)
+{
+	struct run run = { .r = r, .items = items, .n = n, .b = { .arena = r->arena } };
+
+	plan_moves(&run);
+	adopt(&run);
+	for (size_t i = 0; i < n; i++)
+		items[i].part->put_off++;
+	if (r->put_off_us == 0)
+		r->put_off_us = kw_monotonic_us();
+	STAT(r, messages, (int64_t)n);
+}
+
+enum kw_rc kw_batch_settle(struct kw_runner *r, struct kw_err *err)
+{
+	if (r->put_off_us == 0)
+		return KW_OK;
+	kw_arena_reset(r->arena);
+	return run_items(r, kw_now(r->config.clock), NULL, 0, err);
 }
 
 /* One by one: what fails alone becomes a dead letter, the rest goes on. counted: each attempt is
@@ -362,7 +415,9 @@ enum kw_rc kw_batch_process(
 	made = kw_items_make(r, ms, n_ms, items, &n, err);
 	if (made != KW_OK && made != KW_NOTHING)
 		return made;
-	if (n > 0) {
+	if (n > 0 && unwanted(items, n)) {
+		put_off(r, items, n);
+	} else if (n > 0) {
 		KW_TRY(count_first(r, items, n, &counted, &suspect, err));
 		rc = suspect ? run_alone(r, now, items, n, true, err)
 			     : run_items(r, now, items, n, err);

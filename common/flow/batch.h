@@ -97,14 +97,16 @@ struct kw_flow_config {
 	const char *brokers, *dsn;
 	const struct kw_topics *topics;
 	const struct kw_clock *clock;
-	size_t batch_max;             /* 0: 1000 messages */
-	void (*on_commit)(void *ctx); /* after each commit that may have emitted: nudges the
-					 publisher; may be NULL */
+	size_t batch_max; /* 0: 1000 messages */
+	/* After a commit that has emitted events: nudges the publisher; that has written intents:
+	 * nudges jobs. May be NULL. */
+	void (*on_commit)(void *ctx);
+	void (*on_intents)(void *ctx);
 	/* After the commit: of each event, its type; when Kafka has acknowledged an event that
 	 * comes from a message of the in topic, how long after that message. May be NULL. */
 	void (*on_event)(void *ctx, const char *type);
 	void (*on_published)(void *ctx, int64_t delay_us);
-	void *commit_ctx; /* of all three */
+	void *commit_ctx; /* of all four */
 	int session_ms;   /* consumer session time-out, 0: 10000 */
 	int refused_ms; /* an in topic that ends before our offset is believed after this, 0: 30000
 			 */

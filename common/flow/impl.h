@@ -57,11 +57,12 @@ struct kw_part {
 	int32_t partition;
 	int64_t row_offset;  /* what the offset row says */
 	int64_t position;    /* what is read next; behind next_offset where it went back */
-	int64_t next_offset; /* what it will say after the batch at hand; on an in topic the same
-				between batches */
+	int64_t next_offset; /* what it will say after the batch at hand, and what was put off
+				before it; on an in topic the same between batches */
 	uint64_t last_hash;
 	kw_time last_time;
 	struct kw_place place;
+	int put_off;           /* messages between row_offset and next_offset */
 	bool verify;           /* the next message must be number next_offset - 1 with last_hash */
 	bool jumped;           /* offsets were passed over: loaded again to see why */
 	int64_t rewound;       /* how far the gap at hand made us go back; 0: not in a gap */
@@ -93,6 +94,7 @@ struct kw_runner {
 	bool pending; /* assigned by the group, offsets not loaded yet */
 	kw_time refused_since;
 	int64_t rest_until_us;
+	int64_t put_off_us; /* since when; 0: all rows say what was read */
 	struct kw_batch_impl impl;
 	struct kw_part *gap; /* set by a batch that met one: go back before the next */
 	int64_t gap_offset;
@@ -140,6 +142,8 @@ enum kw_rc kw_gap_rewind(struct kw_runner *r, struct kw_err *err);
 
 /* ---- batch.c ---- */
 
+/* Commits how far was read of what nobody here wants, where that was put off. Errors as below. */
+enum kw_rc kw_batch_settle(struct kw_runner *r, struct kw_err *err);
 /* One polled batch, to its commit. CONFLICT, RETRY: nothing more was committed; the offsets are to
  * be loaded again. */
 enum kw_rc kw_batch_process(

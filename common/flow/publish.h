@@ -29,6 +29,7 @@ struct kw_publisher {
 	struct kw_pub_part *parts;
 	int n_parts;
 	int64_t token; /* 0: not the leader */
+	int idle_ms;   /* it looks by itself after this, if nobody calls */
 	int64_t renewed_us, tried_us, saved_us, counted_us, kept_us, read_us;
 	unsigned sessions; /* of pg at the last walk */
 	bool walk_needed;

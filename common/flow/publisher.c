@@ -16,6 +16,7 @@
 #define SAVE_US (KW_US_PER_S / 10)
 #define KEEP_US (60 * KW_US_PER_S)
 #define IDLE_MS 10     /* other replicas write the journal too, and nudge nobody here */
+#define IDLE_MAX_MS 80 /* when nothing has come for a while */
 #define GATHER_US 5000 /* what is committed within this time is sent together */
 #define READ_PER_PART 500
 #define IN_FLIGHT_MAX 20000
@@ -266,7 +267,7 @@ static bool read_due(struct kw_publisher *p)
 {
 	int64_t since_us = kw_monotonic_us() - p->read_us;
 
-	return p->more || since_us >= IDLE_MS * 1000LL || (since_us >= GATHER_US && called(p));
+	return p->more || since_us >= p->idle_ms * 1000LL || (since_us >= GATHER_US && called(p));
 }
 
 /* NOTHING: the journal holds nothing that was not sent. */
@@ -286,6 +287,7 @@ static enum kw_rc send_journal(struct kw_publisher *p, struct kw_err *err)
 	KW_TRY(kw_pg_fetch(
 		p->pg, &stmts[READ_JOURNAL], &args, event_cols, sizeof(*events), &events, &n, err));
 	p->more = n >= READ_PER_PART;
+	p->idle_ms = n > 0 ? IDLE_MS : p->idle_ms < IDLE_MAX_MS ? p->idle_ms * 2 : IDLE_MAX_MS;
 	for (size_t i = 0; i < n; i++) {
 		enum kw_rc rc = send_event(p, &events[i], err);
 		if (rc == KW_RETRY)
@@ -355,15 +357,12 @@ static enum kw_rc round_once(struct kw_publisher *p, struct kw_err *err)
 
 static void wait_for_work(struct kw_publisher *p, int wait_ms)
 {
-	struct timespec until;
+	int64_t until_us = kw_monotonic_us() + wait_ms * 1000LL;
+	struct timespec until = { until_us / KW_US_PER_S, until_us % KW_US_PER_S * 1000 };
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += wait_ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	pthread_mutex_lock(&p->lock);
 	if (!p->nudged)
-		pthread_cond_timedwait(&p->wake, &p->lock, &until);
+		pthread_cond_clockwait(&p->wake, &p->lock, CLOCK_MONOTONIC, &until);
 	p->called |= p->nudged;
 	p->nudged = false;
 	pthread_mutex_unlock(&p->lock);
@@ -418,7 +417,7 @@ enum kw_rc kw_publisher_run(struct kw_publisher *p, bool once, struct kw_err *er
 		if (rc == KW_NOTHING) {
 			if (once && p->token != 0)
 				break;
-			wait_for_work(p, IDLE_MS);
+			wait_for_work(p, p->token ? p->idle_ms : IDLE_MAX_MS);
 			gather(p);
 		} else if (rc != KW_OK) {
 			KW_TRY(recover(p, rc, &said_us, err));
@@ -451,6 +450,7 @@ enum kw_rc kw_publisher_open(
 	kw_assert(p != NULL && topic != NULL);
 	(void)gethostname(host, sizeof(host) - 1);
 	p->config = *config;
+	p->idle_ms = IDLE_MS;
 	p->n_parts = (int)topic->partitions;
 	p->parts = calloc((size_t)p->n_parts, sizeof(*p->parts));
 	kw_assert(p->parts != NULL);

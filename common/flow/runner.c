@@ -10,6 +10,7 @@
 #include "core/log.h"
 
 #define POLL_MS 100
+#define SETTLE_US KW_US_PER_S
 #define REST_SHARE 3
 #define REST_MAX_US 40000
 #define BACKOFF_MIN_MS 20
@@ -84,7 +85,7 @@ static bool drained(struct kw_runner *r)
 {
 	struct kw_err err;
 
-	if (r->n_parts == 0 || r->pending || unverified(r))
+	if (r->n_parts == 0 || r->pending || r->put_off_us || unverified(r))
 		return false;
 	for (size_t i = 0; i < r->n_parts; i++) {
 		int64_t low, high;
@@ -136,6 +137,14 @@ static void plan_rest(struct kw_runner *r, size_t n, int64_t began_us)
 		n < r->config.batch_max ? now + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US) : 0;
 }
 
+/* The offset rows say at the latest after SETTLE_US what was passed over. */
+static enum kw_rc settle(struct kw_runner *r, bool at_once, struct kw_err *err)
+{
+	if (r->pending || (!at_once && kw_monotonic_us() - r->put_off_us < SETTLE_US))
+		return KW_OK;
+	return kw_batch_settle(r, err);
+}
+
 static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw_err *err)
 {
 	const struct kw_message *ms;
@@ -148,11 +157,12 @@ static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw
 	if (r->pending)
 		KW_TRY(kw_reload(r, err));
 	rest(r);
+	KW_TRY(settle(r, false, err));
 	rc = kw_consumer_poll(r->consumer, POLL_MS, r->config.batch_max, KW_BATCH_BYTES_MAX, &ms,
 		&n, &fault, err);
 	if (rc == KW_NOTHING) {
 		*ret_done = once && drained(r);
-		rc = KW_OK;
+		rc = once ? settle(r, true, err) : KW_OK;
 	} else if (rc == KW_OK && r->n_parts > 0 && kw_consumer_take_lost(r->consumer)) {
 		/* what came may be of a log that lost its tail meanwhile: verified first */
 		r->pending = true;

@@ -15,6 +15,7 @@
 #include "svc/svc.h"
 
 #define KW_CONSUMERS_MAX 16
+#define KW_LANES 2     /* threads that run jobs */
 #define EXIT_CONFIG 78 /* another start would not mend it */
 
 /* Settings that every service has. */
@@ -75,7 +76,8 @@ struct kw_svc {
 	pthread_cond_t changed; /* monotonic clock */
 	atomic_bool verified;   /* the topics are as topics.json says */
 	atomic_bool leaving;
-	atomic_bool written; /* consumers and jobs have ended */
+	atomic_bool called[KW_LANES]; /* intents were written since the lane looked */
+	atomic_bool written;          /* consumers and jobs have ended */
 	atomic_int exit_status;
 	bool left;                   /* under lock: nothing is left to wait for */
 	_Atomic int64_t postgres_us; /* when PostgreSQL last answered the watch; 0: never */

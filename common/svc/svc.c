@@ -69,6 +69,17 @@ static void on_commit(void *ctx)
 	pthread_mutex_unlock(&svc->look);
 }
 
+static void on_intents(void *ctx)
+{
+	struct kw_svc *svc = ctx;
+
+	pthread_mutex_lock(&svc->lock);
+	for (int i = 0; i < KW_LANES; i++)
+		atomic_store(&svc->called[i], true);
+	pthread_cond_broadcast(&svc->changed);
+	pthread_mutex_unlock(&svc->lock);
+}
+
 /* 0, or the status to leave with. */
 static int load_settings(struct kw_svc *svc)
 {
@@ -176,6 +187,7 @@ static enum kw_rc start(struct kw_svc *svc, struct kw_err *err)
 		.batch_max = (size_t)svc->common.batch_max,
 		.session_ms = (int)svc->common.session_ms,
 		.on_commit = on_commit,
+		.on_intents = on_intents,
 		.on_event = kw_health_event,
 		.on_published = kw_health_published,
 		.commit_ctx = svc,

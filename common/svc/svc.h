@@ -39,7 +39,8 @@ struct kw_job {
 	const char *name;
 	kw_job_fn *run;
 	int interval_ms;
-	int rest_ms; /* 0: at once; what comes meanwhile is done together */
+	int rest_ms;  /* 0: at once; what comes meanwhile is done together */
+	bool intents; /* it runs as soon as a batch of this process has written intents */
 };
 
 struct kw_service {

@@ -204,7 +204,7 @@ static void *publish(void *arg)
 
 struct job_state {
 	const struct kw_job *job;
-	int64_t due_us;
+	int64_t due_us, rested_us; /* rested: when it may run if it is called */
 	int backoff_ms;
 	int64_t said_us; /* when its trouble was last logged; 0: never */
 };
@@ -225,7 +225,7 @@ static enum kw_rc replay(
 }
 
 /* Every service does what operators ask of its dead letters. */
-static const struct kw_job replay_job = { "replay", replay, 1000, 0 };
+static const struct kw_job replay_job = { "replay", replay, 1000, 0, false };
 
 /* Which jobs a thread runs. */
 enum lane { TIMERS, APART, ALL };
@@ -276,7 +276,7 @@ static enum kw_rc run_job(struct jobs *jobs, struct job_state *state)
 {
 	const struct kw_job *job = state->job;
 	struct kw_err err = { 0 };
-	int64_t pause_ms = job->rest_ms;
+	int64_t pause_ms = job->rest_ms, rest_ms = job->rest_ms;
 
 	kw_arena_reset(jobs->arena);
 	enum kw_rc rc = job->run(jobs->svc, jobs->pg, jobs->arena, &err);
@@ -286,6 +286,7 @@ static enum kw_rc run_job(struct jobs *jobs, struct job_state *state)
 	} else if (rc == KW_RETRY) {
 		state->backoff_ms = next_backoff(state->backoff_ms);
 		pause_ms = state->backoff_ms / 2 + now % (state->backoff_ms / 2 + 1);
+		rest_ms = pause_ms;
 		if (state->said_us == 0 || now - state->said_us > SAY_US) {
 			state->said_us = now;
 			kw_log_err(KW_WARNING, "job waits", &err, KW_LS("job", job->name));
@@ -302,7 +303,17 @@ static enum kw_rc run_job(struct jobs *jobs, struct job_state *state)
 		state->said_us = 0;
 	}
 	state->due_us = now + pause_ms * 1000;
+	state->rested_us = now + rest_ms * 1000;
 	return rc;
+}
+
+static void call_jobs(struct jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->n; i++) {
+		struct job_state *state = &jobs->states[i];
+		if (state->job->intents && state->rested_us < state->due_us)
+			state->due_us = state->rested_us;
+	}
 }
 
 /* Each job that is due; false after a FATAL. ret_wait_ms: until the next is due. */
@@ -324,14 +335,19 @@ static bool run_due(struct jobs *jobs, int *ret_wait_ms)
 
 static void run_lane(struct kw_svc *svc, enum lane lane)
 {
+	atomic_bool *called = &svc->called[lane];
 	struct jobs jobs;
 	int wait_ms = 0;
 
 	if (!kw_svc_wait(svc, &svc->verified, -1))
 		return;
 	jobs_open(&jobs, svc, lane);
-	while (jobs.n > 0 && kw_svc_wait(svc, NULL, wait_ms) && run_due(&jobs, &wait_ms))
-		;
+	while (jobs.n > 0 && kw_svc_wait(svc, called, wait_ms)) {
+		if (atomic_exchange(called, false))
+			call_jobs(&jobs);
+		if (!run_due(&jobs, &wait_ms))
+			break;
+	}
 	jobs_close(&jobs);
 }
 

@@ -92,11 +92,11 @@ static enum kw_rc name(struct kw_svc *svc, struct kw_pg *pg, struct kw_arena *a,
 }
 
 static const struct kw_job jobs[] = {
-	{ "book", book, 10, 20 },
-	{ "cancel", call_off, 200, 0 },
-	{ "return", bring_back, 1000, 0 },
-	{ "match", match, 2000, 0 },
-	{ "name", name, 2000, 0 },
+	{ "book", book, 100, 20, true },
+	{ "cancel", call_off, 200, 0, false },
+	{ "return", bring_back, 1000, 0, false },
+	{ "match", match, 2000, 0, false },
+	{ "name", name, 2000, 0, false },
 	{ 0 },
 };
 

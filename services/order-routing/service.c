@@ -8,14 +8,14 @@
 #include "svc/svc.h"
 
 static const struct kw_job jobs[] = {
-	{ "stock", stock_job, 100, 0 },
-	{ "expire", expire_job, 5000, 0 },
+	{ "stock", stock_job, 100, 0, false },
+	{ "expire", expire_job, 5000, 0, false },
 	{ 0 },
 };
 
 static const struct kw_job apart[] = {
-	{ "poll", poll_job, 500, 0 },
-	{ "fetch", fetch_job, 100, 0 },
+	{ "poll", poll_job, 500, 0, false },
+	{ "fetch", fetch_job, 500, 0, true },
 	{ 0 },
 };
 

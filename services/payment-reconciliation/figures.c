@@ -24,9 +24,8 @@ static struct kw_metric expected =
 static struct kw_metric received =
 	GAUGE_BY("karwan_received_minor", "What of it is there.", "state", "currency");
 static struct kw_metric accounts = GAUGE_BY("karwan_account_minor",
-	"Balance of an account of the ledger, debit above zero.", "account", "currency");
-static struct kw_metric balance = GAUGE_BY("karwan_ledger_balance_minor",
-	"Sum of all postings of a currency: zero, or the books are wrong.", "currency");
+	"Balance of an account of the ledger, debit above zero; all of a currency sum to zero.",
+	"account", "currency");
 static struct kw_metric suspense = GAUGE_BY("karwan_suspense_minor",
 	"Money of no order, by age (day, week, older).", "age", "currency");
 static struct kw_metric suspense_payments =
@@ -41,13 +40,11 @@ const struct kw_sample payment_samples[] = {
 		  "GROUP BY 1, 2" } },
 	{ { &accounts }, { "SELECT account, currency, sum(minor)::bigint, 0::bigint, 0::bigint "
 			   "FROM postings GROUP BY 1, 2" } },
-	{ { &balance }, { "SELECT currency, NULL::text, sum(minor)::bigint, 0::bigint, 0::bigint "
-			  "FROM postings GROUP BY 1" } },
 	{ { &suspense, &suspense_payments, &suspense_oldest },
 		{ "SELECT CASE WHEN opened_at > now() - interval '1 day' THEN 'day' "
 		  "WHEN opened_at > now() - interval '7 days' THEN 'week' ELSE 'older' END, "
 		  "currency, sum(net)::bigint, count(*), "
 		  "extract(epoch FROM now() - min(opened_at))::bigint "
-		  "FROM payment_nets WHERE NOT matched AND net > 0 GROUP BY 1, 2" } },
+		  "FROM suspense GROUP BY 1, 2" } },
 	{ { 0 }, { 0 } },
 };

@@ -41,6 +41,6 @@ static enum kw_rc find_missing_orders(
 }
 
 const struct kw_job payment_jobs[] = {
-	{ "missing-orders", find_missing_orders, 10000, 0 },
+	{ "missing-orders", find_missing_orders, 10000, 0, false },
 	{ 0 },
 };

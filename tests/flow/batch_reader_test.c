@@ -167,6 +167,55 @@ static void all_partitions_are_made_anew(void **state)
 	pair_done(&pair);
 }
 
+static void unwanted(struct toy *toy, int from, int to)
+{
+	for (int i = from; i <= to; i++)
+		toy_event_of(toy, "karwan.toy.rested.v1", "one", i);
+}
+
+static void wait_skipped(struct toy_member *member, int64_t n)
+{
+	int64_t until = kw_monotonic_us() + 60 * KW_US_PER_S;
+	struct kw_runner_stats stats;
+
+	do
+		kw_runner_stats(member->r, &stats);
+	while (stats.skipped < n && kw_monotonic_us() < until);
+	assert_int_equal(stats.skipped, n);
+}
+
+/* The row follows by itself, with what is wanted, and with the next reader; each message is of one
+ * batch. */
+static void what_nobody_wants_is_passed_over(void **state)
+{
+	static const char place[] = "SELECT sum(place_number)::bigint FROM offsets";
+	struct pair pair;
+	struct toy *source = &pair.source, *reader = &pair.reader;
+	struct toy_member member;
+
+	(void)state;
+	pair_make(&pair, "rest-from", "rest-to");
+	toy_start(&member, reader);
+	events(source, 1, 3);
+	unwanted(source, 4, 8);
+	wait_skipped(&member, 5);
+	toy_wait(reader, place, 8);
+	unwanted(source, 9, 10);
+	wait_skipped(&member, 7);
+	events(source, 11, 11);
+	toy_wait(reader, "SELECT count(*) FROM deeds", 4);
+	toy_wait(reader, place, 11);
+	unwanted(source, 12, 14);
+	wait_skipped(&member, 10);
+	toy_end(&member);
+	toy_consume(reader);
+	toy_wait(reader, place, 14);
+	assert_int_equal(toy_count(reader, "SELECT count(*) FROM deeds"), 4);
+	assert_int_equal(toy_count(reader, "SELECT sum(messages)::bigint FROM batches"), 14);
+	assert_int_equal(toy_count(reader, "SELECT sum(next_offset)::bigint FROM offsets"), 14);
+	pair_done(&pair);
+}
+
 /* ---- locks of a batch that has messages for two rows ---- */
 
 static struct {
@@ -230,6 +279,7 @@ int main(void)
 		cmocka_unit_test(gaps_under_a_running_reader),
 		cmocka_unit_test(offsets_of_a_topic_made_anew_mislead),
 		cmocka_unit_test(all_partitions_are_made_anew),
+		cmocka_unit_test(what_nobody_wants_is_passed_over),
 		cmocka_unit_test(one_look_locks_for_all_handlers),
 	};
 

@@ -171,7 +171,7 @@ void toy_listen(struct toy *toy, const struct toy *of)
 	toy->config.rows = rows;
 }
 
-void toy_event(struct toy *toy, const char *name, int64_t number)
+void toy_event_of(struct toy *toy, const char *type, const char *name, int64_t number)
 {
 	char value[256], sequence[40];
 
@@ -180,7 +180,12 @@ void toy_event(struct toy *toy, const char *name, int64_t number)
 	snprintf(sequence, sizeof(sequence), "000001-%019lld", (long long)number);
 	kt_send_event(toy->brokers, toy->events,
 		kw_partition_of((struct kw_bytes) { name, strlen(name) }, TOY_PARTITIONS), name,
-		"karwan.toy.done.v1", sequence, value);
+		type, sequence, value);
+}
+
+void toy_event(struct toy *toy, const char *name, int64_t number)
+{
+	toy_event_of(toy, "karwan.toy.done.v1", name, number);
 }
 
 void toy_make_anew(struct toy *toy, const char *topic)

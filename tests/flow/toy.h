@@ -45,6 +45,8 @@ void toy_listen(struct toy *toy, const struct toy *of);
 /* One event straight to the events topic, as if the publisher sent it; its number is the entity's
  * as well. */
 void toy_event(struct toy *toy, const char *name, int64_t number);
+/* type: one that nobody reads, or another toy's */
+void toy_event_of(struct toy *toy, const char *type, const char *name, int64_t number);
 /* Deletes the topic and makes an empty one of its name. */
 void toy_make_anew(struct toy *toy, const char *topic);
 /* Its runner reaches PostgreSQL through a proxy from now on; the caller closes it. */

@@ -173,7 +173,7 @@ def seen(prometheus):
             ("everything published", "max(karwan_journal_unpublished) + max(karwan_journal_pending)", lambda v: v == 0),
             ("no lag", "sum(karwan_consumer_lag)", lambda v: v == 0)):
         until(what, lambda query=query, wanted=wanted: wanted(prometheus.value(query)))
-    books = prometheus.ask("max by (currency) (karwan_ledger_balance_minor)")
+    books = prometheus.ask("max by (currency) (sum by (instance, currency) (karwan_account_minor))")
     moved = prometheus.ask("sum by (account, currency) (karwan_account_minor)")
     if not books or any(value for _, value in books) or not any(value for _, value in moved):
         raise SystemExit(f"the ledger: {books}, {moved}")

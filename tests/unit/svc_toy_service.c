@@ -214,8 +214,8 @@ static const struct kw_adapter adapters[] = {
 	{ 0 },
 };
 
-static const struct kw_job jobs[] = { { "errands", run_errands, 20, 0 }, { 0 } };
-static const struct kw_job apart[] = { { "echo", run_echo, 20, 0 }, { 0 } };
+static const struct kw_job jobs[] = { { "errands", run_errands, 20, 0, false }, { 0 } };
+static const struct kw_job apart[] = { { "echo", run_echo, 20, 0, false }, { 0 } };
 
 int toy_main(int argc, char **argv)
 {
