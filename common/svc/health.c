@@ -338,6 +338,21 @@ static void show_readiness(struct kw_svc *svc)
 		kw_gauge(&reachable, strcmp(r.redis, OK) == 0, KW_LABELS("redis"));
 }
 
+void kw_health_tell(struct kw_svc *svc, const char **said)
+{
+	struct readiness r = judge(svc);
+	const char *why = r.why ? r.why : "";
+
+	if (atomic_load(&svc->leaving) || strcmp(why, *said) == 0)
+		return;
+	*said = why;
+	if (!r.why)
+		kw_log(KW_INFO, "ready", KW_NO_FIELDS);
+	else
+		kw_log(KW_WARNING, r.ready ? "accepts, and does nothing else" : "not ready",
+			KW_LS("why", why));
+}
+
 /* ---- routes ---- */
 
 static enum kw_rc get_metrics(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)

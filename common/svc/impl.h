@@ -149,6 +149,8 @@ const struct kw_metric *kw_health_metric(size_t i);
 enum kw_rc kw_health_start(struct kw_svc *svc, struct kw_err *err);
 void kw_health_observe(void *ctx, const struct kw_route *route, int status, int64_t duration_us);
 void kw_health_error(const char *where);
+/* Logs what /readyz says where that has changed; said: what was told last, "starting" at first. */
+void kw_health_tell(struct kw_svc *svc, const char **said);
 void kw_health_append(const char *outcome);
 /* on_event and on_published of the flow. */
 void kw_health_event(void *ctx, const char *type);

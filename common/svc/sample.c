@@ -49,6 +49,9 @@ static struct kw_metric connections_max =
 	GAUGE("karwan_postgres_connections_max", "Sessions that PostgreSQL accepts.");
 static struct kw_metric database_bytes =
 	GAUGE("karwan_postgres_database_bytes", "Size of the database.");
+static struct kw_metric archive_failing = GAUGE("karwan_postgres_archive_failing_seconds",
+	"How long PostgreSQL has archived no WAL because its archive_command fails; 0: it does "
+	"not.");
 static struct kw_metric snapshot_xids = GAUGE("karwan_postgres_oldest_snapshot_transactions",
 	"Transactions since the oldest snapshot that a session, slot or prepared transaction "
 	"holds.");
@@ -70,9 +73,9 @@ static struct kw_metric failures = {
 };
 
 struct kw_metric *const kw_sample_metrics[] = { &unpublished, &unpublished_age, &letters, &intents,
-	&intents_age, &exceptions, &connections, &connections_max, &database_bytes, &snapshot_xids,
-	&snapshot_age, &disk_free, &disk_size, &secret_expires, &certificate_expires, &failures,
-	NULL };
+	&intents_age, &exceptions, &connections, &connections_max, &database_bytes,
+	&archive_failing, &snapshot_xids, &snapshot_age, &disk_free, &disk_size, &secret_expires,
+	&certificate_expires, &failures, NULL };
 
 /* Those of every service. A session's backend_xmin is shown to everybody, when it began is not. */
 static const struct kw_sample samples[] = {
@@ -99,6 +102,11 @@ static const struct kw_sample samples[] = {
 		  "current_setting('max_connections')::bigint, "
 		  "pg_database_size(current_database()) "
 		  "FROM pg_stat_activity WHERE datname = current_database()" } },
+	{ { &archive_failing },
+		{ "SELECT NULL::text, NULL::text, CASE WHEN last_failed_time > "
+		  "coalesce(last_archived_time, '-infinity') THEN 1 + extract(epoch FROM now() - "
+		  "coalesce(last_archived_time, stats_reset))::bigint ELSE 0 END, "
+		  "0::bigint, 0::bigint FROM pg_stat_archiver" } },
 	{ { 0 }, { 0 } },
 };
 

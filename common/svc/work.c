@@ -483,6 +483,7 @@ static void *watch(void *arg)
 {
 	struct kw_svc *svc = arg;
 	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new(1024 * 1024);
+	const char *said = "starting";
 	char application[80];
 
 	if (!verify_topics(svc))
@@ -505,6 +506,7 @@ static void *watch(void *arg)
 			atomic_store(&svc->postgres_us, kw_monotonic_us());
 		/* only so that kw_cache_up is of now */
 		(void)kw_cache_get(svc->cache, "karwan:watch", a, &value, &version);
+		kw_health_tell(svc, &said);
 	} while (kw_svc_wait(svc, NULL, WATCH_MS));
 	kw_pg_free(pg);
 	return NULL;

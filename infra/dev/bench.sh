@@ -4,6 +4,8 @@
 
 RECORDED=20000  # orders whose statements are written down
 ACCEPTED=100000 # orders by which the edges alone are measured
+BASE=10000      # orders of which the others are copies
+GROWN=(100000 1000000)
 
 HUGE_PAGES=/proc/sys/vm/nr_hugepages
 HUGE_PAGES_MB=1200 # PostgreSQL's shared memory
@@ -102,21 +104,34 @@ bench_parts() {
 	bench_accept
 }
 
-# bench [--runs N] [--json]: N runs of the path, of which the medians count.
-bench() {
-	local check i runs=5 options=()
-	while [ $# -gt 0 ]; do
-		case "$1" in
-		--json) options+=(--json) ;;
-		--runs)
-			[[ ${2:-} =~ ^[1-9][0-9]?$ ]] || die "usage: ./karwan bench [--runs N] [--json]"
-			runs=$2
-			shift
-			;;
-		*) die "usage: ./karwan bench [--runs N] [--json]" ;;
-		esac
-		shift
+# What an order costs while more and more orders are stored, at half of what comes out; and what comes out of more replicas.
+bench_growth() {
+	local i stored check
+	replicas 4
+	bench_open
+	bench_step warm "$BASE"
+	bench_step seek replicas.1
+	say "checking"
+	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
+	for stored in "$@"; do
+		stop_services
+		say "copying orders until there are $stored"
+		psql -X -q -t -v ON_ERROR_STOP=1 -v orders="$stored" -d "$(superuser_dsn | sed 's,/postgres?,/karwan?,')" \
+			-f "$ROOT/tests/bench/clone.sql" >/dev/null
+		start_programs "${SERVICES[@]:0:4}"
+		bench_step grown "stored.$stored" "$(awk '$1 == "replicas.1" { printf "%d", $2 / 2 }' "$RUN/figures")"
 	done
+	for ((i = 2; i <= 4; i *= 2)); do
+		start_programs "${SERVICES[@]:0:4*i}"
+		bench_step seek "replicas.$i"
+	done
+	jq -Rnc --arg check "${check:-failed}" '[inputs | split(" ") | select(.[0] | test("^(stored|replicas)[.]"))] |
+		reduce .[] as [$name, $value] ({}; setpath($name | split("."); $value | tonumber | . * 10 | round / 10)) |
+		.stored |= map_values(. + {together: (add * 10 | round / 10)}) | . + {check: $check}' "$RUN/figures"
+	[ "$check" = clean ]
+}
+
+bench_open() {
 	install_all
 	build release
 	open_run "$(mktemp -d "$LOCAL/bench.XXXXXX")"
@@ -124,7 +139,35 @@ bench() {
 	bench_partners
 	bench_huge_pages
 	start_run
+	in_parallel stop_program "${SERVICES[@]:4}"
 	bench_step catalogue
+}
+
+BENCH_USAGE='usage: ./karwan bench [--runs N] [--json] | --growth [ORDERS…]'
+
+# bench [--runs N] [--json]: N runs of the path, of which the medians count. bench --growth [ORDERS…]
+bench() {
+	local check i runs=5 options=()
+	if [ "${1:-}" = --growth ]; then
+		shift
+		[[ " $*" =~ ^(\ [1-9][0-9]{4,7})*\ ?$ ]] || die "$BENCH_USAGE"
+		[ $# -gt 0 ] || set -- "${GROWN[@]}"
+		bench_growth "$@"
+		return
+	fi
+	while [ $# -gt 0 ]; do
+		case "$1" in
+		--json) options+=(--json) ;;
+		--runs)
+			[[ ${2:-} =~ ^[1-9][0-9]?$ ]] || die "$BENCH_USAGE"
+			runs=$2
+			shift
+			;;
+		*) die "$BENCH_USAGE" ;;
+		esac
+		shift
+	done
+	bench_open
 	bench_record
 	start_programs "${SERVICES[@]}"
 	for ((i = 0; i < runs; i++)); do

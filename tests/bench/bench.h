@@ -11,6 +11,9 @@ void run_catalogue(struct place *p);
 void run_warm(struct place *p, int64_t n);
 /* One rate for half a minute, and what it takes. */
 void run_hold(struct place *p, double rate);
+/* The same, its CPU by program kept under a name; and under a name what comes out at full load. */
+void run_grown(struct place *p, const char *name, double rate);
+void run_seek(struct place *p, const char *name);
 /* One run: the highest sustained rate. The first one looks for it from below and above, the others
  * from where the ones before came. */
 void run_path(struct place *p);

@@ -9,7 +9,7 @@
 
 static const char usage[] =
 	"usage: karwan-bench catalogue | warm N | hold RATE | path | half | accept N | read | publish |\n"
-	"                    book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
+	"                    seek NAME | grown NAME RATE | book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
 
 static int64_t number(const char *text)
 {
@@ -35,6 +35,10 @@ int main(int argc, char **argv)
 		run_warm(&p, number(words[0]));
 	else if (strcmp(verb, "hold") == 0)
 		run_hold(&p, (double)number(words[0]));
+	else if (strcmp(verb, "seek") == 0 && words[0])
+		run_seek(&p, words[0]);
+	else if (strcmp(verb, "grown") == 0 && words[1])
+		run_grown(&p, words[0], (double)number(words[1]));
 	else if (strcmp(verb, "path") == 0)
 		run_path(&p);
 	else if (strcmp(verb, "half") == 0)

@@ -260,6 +260,27 @@ void run_half(struct place *p)
 	run_end(&r);
 }
 
+void run_seek(struct place *p, const char *name)
+{
+	struct run r;
+
+	run_begin(&r, p);
+	place_keep(p, name, seek(r.load, r.booked));
+	run_end(&r);
+}
+
+void run_grown(struct place *p, const char *name, double rate)
+{
+	struct run r;
+
+	run_begin(&r, p);
+	struct held h = hold(p, r.load, r.booked, rate);
+	for (int i = 0; i < PROGRAMS; i++)
+		place_keep(p, kw_arena_printf(p->arena, "%s.%s", name, program_names[i]),
+			h.usage.us[i] / h.orders);
+	run_end(&r);
+}
+
 void run_hold(struct place *p, double rate)
 {
 	struct run r;

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import urllib.request
 
 from load import Load, all_is_done, catalogue, goes_on, until
 from restoring import partners_know, restored
@@ -68,9 +69,15 @@ class Postgres:
         self.restart()
 
     def stop_archive(self):
-        """Whoever keeps it is away for a while."""
+        """Whoever keeps it is away for a while, and the services tell."""
         self.set(archive_command="false")
         self.system.psql("SELECT pg_reload_conf()")
+        until("nothing is archived", lambda: self.failing_s() > 0)
+
+    def failing_s(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.system.port('order-routing-admin')}/metrics", timeout=30) as answer:
+            told = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
+        return int(told.get("karwan_postgres_archive_failing_seconds", 0))
 
     def take(self):
         self.copy = self.run(self.tool, "take", self.dsn, self.copies)
