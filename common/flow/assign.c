@@ -245,6 +245,7 @@ void kw_revoke(void *ctx)
 	r->n_parts = 0;
 	r->put_off_us = 0;
 	r->pending = false;
+	atomic_store(&r->why, "no partitions are assigned");
 	atomic_store(&r->ready, false);
 }
 

@@ -114,6 +114,7 @@ bench_growth() {
 	say "checking"
 	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
 	for stored in "$@"; do
+		[ "$(df -k --output=avail "$RUN" | tail -n 1)" -gt $((stored * 10)) ] || die "the disk is too small for $stored orders"
 		stop_services
 		say "copying orders until there are $stored"
 		psql -X -q -t -v ON_ERROR_STOP=1 -v orders="$stored" -d "$(superuser_dsn | sed 's,/postgres?,/karwan?,')" \
