@@ -85,9 +85,13 @@ def says_and_ends(stack, service, text):
 
         state, _ = wait_for(f"{name} to be started again and again", paused)
         need(state["ExitCode"] == 78, f"{name} ended with {state['ExitCode']}")
-        told = run("docker", "logs", "--since", state["StartedAt"], name)
-        lines = set((told.stdout + told.stderr).splitlines()) - {f"{service}: the configuration is wrong (see --help):"}
-        need(len(lines) == 1 and text in lines.pop(), f"{name} says {told.stdout}{told.stderr}, not '{text}'")
+        def said(name=name, since=state["StartedAt"]):
+            told = run("docker", "logs", "--since", since, name)
+            return set((told.stdout + told.stderr).splitlines()) - {f"{service}: the configuration is wrong (see --help):"}
+
+        # the engine may have noticed the end before it has read the last lines
+        lines, _ = wait_for(f"{name} to say why", said)
+        need(len(lines) == 1 and text in next(iter(lines)), f"{name} says {lines}, not '{text}'")
 
 
 def comes_back_by_itself(stack):
