@@ -1,11 +1,13 @@
 """Calls that fail, one by one. In a whole system under load each service runs with tests/support/failing.c before its
-libraries: round for round one of its calls fails, the n-th of a class, n drawn from as many as some orders take, or a start takes.
-A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
+libraries: round for round one of its calls fails, the n-th of a place (who called whom up to there). Place and n are drawn from
+those that some orders come by, or a start. A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
 dead letter, no sanitizer reports anything, files do not stay open, `karwanctl check` is clean.
-Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: each class and each n instead.
+Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: each place once instead.
 Needs what `./karwan servers env` prints."""
 
 import argparse
+import collections
+import contextlib
 import mmap
 import os
 import pathlib
@@ -25,38 +27,43 @@ from running import System  # noqa: E402
 SERVICES = ("listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch")
 # as in failing.c
 CLASSES = ("allocate", "open", "read", "write", "receive", "send", "connect", "sync", "commit-lost", "commit-unanswered")
-COUNTED = struct.calcsize(f"={len(CLASSES)}Q")
-SIZE = COUNTED + struct.calcsize("=qII")
+CLASS_SHIFT = 56
+PLACES = 16384
+HEAD = struct.Struct("=QqQ")
+PLACE = struct.Struct("=QQ")
 SECONDS = 45
-ORDERS = 15  # whose calls are counted, and of a round
-PATIENCE = 3  # times as many orders may pass until the call comes
+ORDERS = 15  # whose calls are counted
+ROUND_ORDERS = 5
+PATIENCE = 9  # times as many orders may pass until the call comes
 FILES = 64 + 20  # more than at the start that may be open: so many connections to couriers are kept (http/client.c), and some
 REFUSALS = (500, 503)
 STARTS = 0.2  # of the rounds are of a program's start
 SANITIZERS = re.compile(r"runtime error|ERROR: (Address|Leak|UndefinedBehavior)Sanitizer")
+FRAME = re.compile(r" +#\d+ 0x[0-9a-f]+ (?:in \S+ )?(.*)")
+LIBC = re.compile(r"(nptl|csu|string|malloc|stdlib|stdio-common|\./|(\.\./)+sysdeps|(\.\./)+src/libsanitizer)/|\(/lib/[^)]*/libc\.so")
 
 
 class Control:
     """What a program and the test share: struct control of failing.c."""
 
     def __init__(self, path):
-        path.write_bytes(bytes(SIZE))
+        path.write_bytes(bytes(HEAD.size + PLACES * PLACE.size))
         with path.open("r+b") as file:
-            self.shared = mmap.mmap(file.fileno(), SIZE)
+            self.shared = mmap.mmap(file.fileno(), HEAD.size + PLACES * PLACE.size)
 
     def calls(self):
-        return struct.unpack_from(f"={len(CLASSES)}Q", self.shared)
+        """Of each place, by its id."""
+        return {place: calls for place, calls in PLACE.iter_unpack(self.shared[HEAD.size:]) if place}
 
-    def arm(self, of, n):
-        struct.pack_into("=I", self.shared, COUNTED + 12, 0)
-        struct.pack_into("=q", self.shared, COUNTED, n)
-        struct.pack_into("=I", self.shared, COUNTED + 8, of + 1)
+    def arm(self, place, n):
+        HEAD.pack_into(self.shared, 0, 0, n, 0)
+        struct.pack_into("=Q", self.shared, 0, place)
 
     def disarm(self):
-        struct.pack_into("=I", self.shared, COUNTED + 8, 0)
+        struct.pack_into("=Q", self.shared, 0, 0)
 
     def fired(self):
-        return struct.unpack_from("=I", self.shared, COUNTED + 12)[0] == 1
+        return HEAD.unpack_from(self.shared, 0)[2] == 1
 
 
 class Failing(System):
@@ -89,46 +96,69 @@ class Failing(System):
         return found
 
     def counted(self, act):
-        """Calls of each service and class while that is done."""
+        """Calls of each service by place while that is done."""
         before = {name: control.calls() for name, control in self.controls.items()}
         act()
-        return {name: [after - n for after, n in zip(control.calls(), before[name])] for name, control in self.controls.items()}
+        return {name: {place: n - before[name].get(place, 0) for place, n in control.calls().items()
+                       if n > before[name].get(place, 0)} for name, control in self.controls.items()}
 
     def start_again(self, name):
-        pid = (self.dir / "run" / f"{name}.pid").read_text(encoding="utf-8")
-        self.signal(name, signal.SIGKILL)
         path = self.dir / "run" / f"{name}.pid"
-        until(f"{name} is started again", lambda: path.exists() and path.read_text(encoding="utf-8") not in ("", pid))
+
+        def pid():
+            try:
+                return path.read_text(encoding="utf-8")
+            except FileNotFoundError:  # between an end and a start
+                return ""
+        before = until(f"{name} runs", pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(before.split()[0]), signal.SIGKILL)
+        until(f"{name} is started again", lambda: pid() not in ("", before))
+
+
+def class_of(place):
+    return CLASSES[(place >> CLASS_SHIFT) - 1]
 
 
 def drawn(random_, ordinary, starting):
-    """Without an end: a class that the service has, one of its calls, and whether it is of a start."""
+    """Without an end: a place that the service comes by, one of its calls, and whether it is of a start."""
     while True:
         start = random_.random() < STARTS
         counts = starting if start else ordinary
-        of = random_.choice([i for i, n in enumerate(counts) if n > 0])
-        yield of, random_.randint(1, counts[of]), start
+        place = random_.choice(sorted(counts))
+        yield place, random_.randint(1, counts[place]), start
 
 
 def whole(ordinary, starting):
-    for start, counts in ((False, ordinary), (True, starting)):
-        yield from ((of, n, start) for of, calls in enumerate(counts) for n in range(1, calls + 1))
+    for start, places in ((False, ordinary.keys()), (True, starting.keys() - ordinary.keys())):
+        yield from ((place, 1, start) for place in sorted(places))
+
+
+def reports(lines):
+    """What the sanitizers say of us. A library may end on an address of nothing: OpenSSL and Kerberos do, without memory."""
+    for i, line in enumerate(lines):
+        if not SANITIZERS.search(line):
+            continue
+        frames = (match.group(1) for match in map(FRAME.match, lines[i + 1:i + 20]) if match)
+        where = next((frame for frame in frames if not LIBC.match(frame)), "")
+        if "SEGV on unknown address 0x0000000000" not in line or not where.startswith("(/"):
+            yield line
 
 
 def round_of(system, load, plans):
     """Each service that has one left has a call fail; which ones, as texts."""
     armed = []
     for name, plan in plans.items():
-        of, n, start = next(plan, (None, 0, False))
-        if of is None:
+        place, n, start = next(plan, (None, 0, False))
+        if place is None:
             continue
-        system.controls[name].arm(of, n)
+        system.controls[name].arm(place, n)
         if start:
             system.start_again(name)
-        armed.append((name, f"{name}: {CLASSES[of]} {n}{' of a start' if start else ''}"))
-    until_orders = len(load.accepted) + ORDERS * PATIENCE
+        armed.append((name, f"{name}: {class_of(place)} {place & 0xffffff:06x} {n}{' of a start' if start else ''}"))
+    until_orders = len(load.accepted) + ROUND_ORDERS * PATIENCE
     if armed:
-        load.more(ORDERS)
+        load.more(ROUND_ORDERS)
         until(f"{armed}", lambda: load.failed or all(system.controls[name].fired() for name, _ in armed) or
               len(load.accepted) >= until_orders)
     for control in system.controls.values():
@@ -156,7 +186,8 @@ def main():
             plans = {name: whole(ordinary[name], starting[name]) if given.whole else drawn(random_, ordinary[name], starting[name])
                      for name in SERVICES}
             for name in SERVICES:
-                print(name, ", ".join(f"{of} {n} + {m}" for of, n, m in zip(CLASSES, ordinary[name], starting[name])), flush=True)
+                seen = [collections.Counter(map(class_of, counts[name])) for counts in (ordinary, starting)]
+                print(name, "places:", ", ".join(f"{of} {seen[0][of]} + {seen[1][of]}" for of in CLASSES), flush=True)
             files, end = system.files(), time.monotonic() + given.seconds
             while (given.whole or time.monotonic() < end) and (armed := round_of(system, load, plans)):
                 rounds += armed
@@ -169,7 +200,7 @@ def main():
             faults += (f"{schema}: a dead letter: {row}" for row in rows)
         system.check_messages()
     for log in sorted((system.dir / "logs").glob("*.log*")):
-        faults += (f"{log.name}: {line}" for line in log.read_text(encoding="utf-8").splitlines() if SANITIZERS.search(line))
+        faults += (f"{log.name}: {line}" for line in reports(log.read_text(encoding="utf-8").splitlines()))
     for fault in faults:
         print(fault)
     failed = sum("did not come" not in one for one in rounds)

@@ -1,8 +1,10 @@
-/* Preloaded into a program under test (LD_PRELOAD): counts its calls by class, and lets one fail,
- * the n-th from when a test says so. Test and program share FAILING_FILE, which holds struct
- * control (tests/scenario/failing_test.py has it, too). Any thread; no locks. */
+/* Preloaded into a program under test (LD_PRELOAD): counts its calls by place, and lets one fail, the
+ * n-th of a place from when a test says so. A place is a class of calls and who called whom up to
+ * there. Test and program share FAILING_FILE, which holds struct control
+ * (tests/scenario/failing_test.py has it, too). Any thread; no locks. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -16,6 +18,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define PLACES 16384
+#define FRAMES 7
+#define CLASS_SHIFT 56
+
 enum class {
 	ALLOCATE,
 	OPEN, /* files and sockets */
@@ -27,22 +33,29 @@ enum class {
 	SYNC,
 	COMMIT_LOST,       /* of a transaction: the command does not arrive */
 	COMMIT_UNANSWERED, /* it arrives, and its answer does not */
-	CLASSES,
+};
+
+struct place {
+	_Atomic uint64_t id; /* 0: not taken */
+	_Atomic uint64_t calls;
 };
 
 struct control {
-	_Atomic uint64_t calls[CLASSES];
-	_Atomic int64_t left;   /* the class's calls until one fails */
-	_Atomic uint32_t armed; /* the class, from 1; 0: none */
-	_Atomic uint32_t fired;
+	_Atomic uint64_t armed; /* a place; 0: none */
+	_Atomic int64_t left;   /* its calls until one fails */
+	_Atomic uint64_t fired;
+	struct place places[PLACES];
 };
 
 static struct control *_Atomic control;
+/* What we ask of others comes by here again. */
+static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
 
 /* Before main, and by system calls alone: what they would go through is ours. */
 __attribute__((constructor)) static void find_control(void)
 {
 	const char *path = getenv("FAILING_FILE");
+	void *frames[1];
 
 	if (!path)
 		return;
@@ -51,24 +64,58 @@ __attribute__((constructor)) static void find_control(void)
 		return;
 	void *p = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	syscall(SYS_close, fd);
+	inside = true;
+	backtrace(frames, 1); /* the first one loads a library */
+	inside = false;
 	if (p != MAP_FAILED)
 		control = p;
 }
 
-/* Counts a call; true: this one fails. */
+/* Where a library lies changes from run to run, but for an address in its page. */
+static uint64_t place_of(enum class class, void *const frames[], int n)
+{
+	uint64_t h = 1469598103934665603u; /* FNV-1a */
+
+	for (int i = 0; i < n; i++)
+		h = (h ^ ((uintptr_t)frames[i] & 0xfff)) * 1099511628211u;
+	return ((uint64_t) class + 1) << CLASS_SHIFT | (h >> (64 - CLASS_SHIFT));
+}
+
+/* A table that is full counts no new place. */
+static void count(struct control *c, uint64_t id)
+{
+	for (uint64_t i = 0; i < PLACES; i++) {
+		struct place *p = &c->places[(id + i) % PLACES];
+		uint64_t there = 0;
+
+		if (atomic_compare_exchange_strong(&p->id, &there, id) || there == id) {
+			p->calls++;
+			return;
+		}
+	}
+}
+
+/* Counts a call; true: this one fails, and the program's log has the way to it. */
 static bool fails(enum class class)
 {
 	struct control *c = control;
-	uint32_t armed = (uint32_t) class + 1;
+	void *frames[FRAMES];
+	int n;
 
-	if (!c)
+	if (!c || inside)
 		return false;
-	c->calls[class]++;
-	if (c->armed != armed || atomic_fetch_sub(&c->left, 1) != 1 ||
-		!atomic_compare_exchange_strong(&c->armed, &armed, 0))
-		return false;
-	c->fired = 1;
-	return true;
+	inside = true;
+	n = backtrace(frames, FRAMES);
+	uint64_t id = place_of(class, frames, n), armed = id;
+	count(c, id);
+	bool fail = c->armed == id && atomic_fetch_sub(&c->left, 1) == 1 &&
+		    atomic_compare_exchange_strong(&c->armed, &armed, 0);
+	if (fail) {
+		backtrace_symbols_fd(frames, n, STDERR_FILENO);
+		c->fired = 1;
+	}
+	inside = false;
+	return fail;
 }
 
 /* The next definition of a function behind this library. */
