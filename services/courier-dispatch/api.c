@@ -1,6 +1,8 @@
-/* HTTP: couriers report scans; operators read parcels, labels and exceptions. */
+/* HTTP: couriers report scans; operators read parcels, labels and exceptions, and cancel parcels.
+ */
 #include "api.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +37,11 @@ static const struct kw_field no_fields[] = { KW_END };
 static const struct kw_field accepted_fields[] = {
 	KW_UUID(struct accepted, parcel_id, KW_OPTIONAL),
 	KW_I64(struct accepted, scans, KW_OPTIONAL, 0, REPORTS_MAX),
+	KW_END,
+};
+
+static const struct kw_field cancelled_fields[] = {
+	KW_UUID(struct accepted, parcel_id, KW_REQUIRED),
 	KW_END,
 };
 
@@ -75,25 +82,24 @@ static enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, s
 struct reading {
 	struct kw_arena *a;
 	struct kw_cache *cache; /* NULL: the rows are wanted */
-	const char *cache_key;
 	struct kw_uuid id;
-	int64_t version;
+	const char *cache_key;
 	struct kw_bytes cached;
 	struct parcel *parcel;
 };
 
-/* The cache is asked for the version that the database has, so it can be wrong about nothing. */
+/* The key has the stamp that the database has now, so what is cached can be wrong about nothing. */
 static enum kw_rc read_parcel(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct reading *r = ctx;
-	int64_t cached_version;
+	int64_t stamp, version;
 	size_t n;
 
-	KW_TRY(store_read_version(pg, r->a, &r->id, &r->version, err));
+	KW_TRY(store_read_stamp(pg, r->a, &r->id, &stamp, err));
+	r->cache_key =
+		kw_arena_printf(r->a, "dispatch:parcel:%s:%016" PRIx64, r->id.s, (uint64_t)stamp);
 	r->cached = (struct kw_bytes) { NULL, 0 };
-	if (r->cache &&
-		kw_cache_get(r->cache, r->cache_key, r->a, &r->cached, &cached_version) == KW_OK &&
-		cached_version == r->version)
+	if (r->cache && kw_cache_get(r->cache, r->cache_key, r->a, &r->cached, &version) == KW_OK)
 		return KW_OK;
 	r->cached = (struct kw_bytes) { NULL, 0 };
 	KW_TRY(store_read_parcels(pg, r->a, &r->id, 1, &r->parcel, &n, err));
@@ -107,7 +113,6 @@ static enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, stru
 
 	if (!kw_uuid_parse(rq->params[0], &r.id))
 		return KW_NOTHING;
-	r.cache_key = kw_arena_printf(rq->arena, "dispatch:parcel:%s", r.id.s);
 	KW_TRY(kw_svc_read(rq, read_parcel, &r, err));
 	if (!r.cached.p) {
 		const char *text = kw_svc_text(rq->arena, parcel_view_fields, r.parcel);
@@ -117,6 +122,25 @@ static enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, stru
 	}
 	rs->body = r.cached;
 	return KW_OK;
+}
+
+/* ---- POST /v1/parcels/:id/cancel ---- */
+
+static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
+{
+	const struct cancel_body *body = rq->in;
+	const struct kw_partner *operator= rq->caller;
+	struct cancel_requested *m = kw_new(rq->arena, struct cancel_requested, 1);
+	struct accepted accepted = { 0 };
+
+	(void)rs;
+	if (!kw_uuid_parse(rq->params[0], &m->parcel_id))
+		return KW_NOTHING;
+	m->reason = body->reason;
+	m->by = operator->name;
+	accepted.parcel_id = m->parcel_id;
+	return kw_svc_append(rq, "karwan.parcel.cancel_requested.v1", m->parcel_id.s, &m->parcel_id,
+		m, kw_svc_text(rq->arena, cancelled_fields, &accepted), err);
 }
 
 enum label_format { LABEL_PDF, LABEL_ZPL };
@@ -203,6 +227,10 @@ static const struct kw_answer parcel_answers[] = {
 	{ 200, parcel_view_fields, NULL },
 	{ 0 },
 };
+static const struct kw_answer cancel_answers[] = {
+	{ 202, cancelled_fields, NULL },
+	{ 0 },
+};
 static const struct kw_argument label_query[] = { { "format", false, &label_formats }, { 0 } };
 static const struct kw_answer label_answers[] = {
 	{ 200, NULL, "application/pdf" },
@@ -230,6 +258,14 @@ const struct kw_route dispatch_routes[] = {
 		.query = label_query,
 		.headers = "Accept",
 		.answers = label_answers },
+	{ .method = "POST",
+		.path = "/v1/parcels/:id/cancel",
+		.handle = post_cancel,
+		.auth = KW_AUTH_OPERATOR,
+		.body = KW_JSON_BODY,
+		.fields = cancel_body_fields,
+		.in_size = sizeof(struct cancel_body),
+		.answers = cancel_answers },
 	{ .method = "GET",
 		.path = "/v1/exceptions",
 		.handle = get_exceptions,

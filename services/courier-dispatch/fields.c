@@ -101,6 +101,11 @@ struct kw_uuid tracking_key(const struct tracking_reported *report)
 	return kw_uuid_of("tracked", report->courier, report->carrier, report->tracking_number);
 }
 
+const struct kw_field cancel_body_fields[] = {
+	KW_STR(struct cancel_body, reason, KW_REQUIRED, 1, 200),
+	KW_END,
+};
+
 const struct kw_field cancel_request_in_fields[] = {
 	KW_UUID(struct cancel_requested, parcel_id, KW_REQUIRED),
 	KW_STR(struct cancel_requested, reason, KW_REQUIRED, 1, 200),

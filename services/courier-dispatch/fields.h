@@ -68,8 +68,13 @@ struct cancel_requested {
 	const char *reason, *by;
 };
 
-extern const struct kw_field routed_in_fields[], cancelled_in_fields[], settled_in_fields[],
-	tracking_in_fields[], cancel_request_in_fields[];
+/* POST /v1/parcels/:id/cancel */
+struct cancel_body {
+	const char *reason;
+};
+
+extern const struct kw_field cancel_body_fields[], routed_in_fields[], cancelled_in_fields[],
+	settled_in_fields[], tracking_in_fields[], cancel_request_in_fields[];
 
 /* Key and subject of a report: the parcel, or a function of reporter, carrier and number. */
 struct kw_uuid tracking_key(const struct tracking_reported *report);

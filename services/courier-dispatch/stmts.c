@@ -197,8 +197,10 @@ const struct kw_stmt dispatch_stmts[] = {
 	[RESOLVE_IDS] = { "UPDATE exceptions SET state = 'RESOLVED', updated_at = "
 			  "$2::timestamptz WHERE exception_id = ANY ($1::uuid[]) AND state = "
 			  "'OPEN'" },
-	[READ_VERSION] = { "SELECT version FROM parcels WHERE parcel_id = $1::uuid AND version > "
-			   "0" },
+	[READ_STAMP] = { "SELECT hashtextextended(coalesce(string_agg(concat_ws(' ', s.courier, "
+			 "s.event_id, s.status, s.standing), ',' ORDER BY s.courier, s.event_id), "
+			 "''), p.version) FROM parcels p LEFT JOIN scans s USING (parcel_id) WHERE "
+			 "p.parcel_id = $1::uuid AND p.version > 0 GROUP BY p.version" },
 
 	[FIND_MEANINGS] = { "SELECT w.courier, w.word, w.status FROM (SELECT DISTINCT * FROM "
 			    "unnest($1::text[], $2::text[])) u(courier, word) "

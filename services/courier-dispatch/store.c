@@ -299,20 +299,19 @@ enum kw_rc store_read_parcels(struct kw_pg *pg, struct kw_arena *a, const struct
 	return fetch_parcels(pg, a, READ_PARCELS, &args, ret, ret_n, err);
 }
 
-struct version_row {
-	int64_t version;
+struct stamp_row {
+	int64_t stamp;
 };
-static const struct kw_col version_cols[] = { KW_COL_I64(struct version_row, version), KW_COL_END };
+static const struct kw_col stamp_cols[] = { KW_COL_I64(struct stamp_row, stamp), KW_COL_END };
 
-enum kw_rc store_read_version(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
+enum kw_rc store_read_stamp(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
 	int64_t *ret, struct kw_err *err)
 {
 	struct kw_args args = kw_args_of(a);
-	struct version_row row;
+	struct stamp_row row;
 
 	kw_args_uuid(&args, id);
-	KW_TRY(kw_pg_fetch_one(
-		pg, STMT(READ_VERSION), &args, version_cols, sizeof(row), &row, err));
-	*ret = row.version;
+	KW_TRY(kw_pg_fetch_one(pg, STMT(READ_STAMP), &args, stamp_cols, sizeof(row), &row, err));
+	*ret = row.stamp;
 	return KW_OK;
 }

@@ -158,8 +158,9 @@ enum kw_rc store_resolve_ids(
 
 enum kw_rc store_read_parcels(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *ids,
 	size_t n, struct parcel **ret, size_t *ret_n, struct kw_err *err);
-/* NOTHING: absent, or no event has told of it. Only the version is read. */
-enum kw_rc store_read_version(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
+/* NOTHING: absent, or no event has told of it. A hash of its version and of its scans as they
+ * stand: another one when either changes. */
+enum kw_rc store_read_stamp(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,
 	int64_t *ret, struct kw_err *err);
 /* Its scans, newest last, SCANS_SHOWN_MAX at most. */
 enum kw_rc store_read_scans(struct kw_pg *pg, struct kw_arena *a, const struct kw_uuid *id,

@@ -1,6 +1,7 @@
 /* The operators' API: puts are appended, reads come from PostgreSQL through the cache. */
 #include "api.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "svc/svc.h"
 #include "json/json.h"
 
-#define CACHE_TTL_S 60
+#define CACHE_TTL_S 300
 
 /* ---- puts ---- */
 
@@ -94,7 +95,8 @@ static enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, str
 
 struct find {
 	struct kw_request *rq;
-	const char *kind;
+	const char *kind, *cache_key;
+	struct kw_bytes cached;
 	struct kept kept;
 	int64_t available;
 };
@@ -102,7 +104,17 @@ struct find {
 static enum kw_rc find_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct find *find = ctx;
+	int64_t version;
 
+	/* the key has what the database has now, so what is cached can be wrong about nothing */
+	KW_TRY(store_find_stamp(pg, find->rq->arena, find->kind, find->rq->params[0], &version,
+		&find->available, err));
+	find->cache_key = kw_arena_printf(find->rq->arena, "karwan:%s:%s:%" PRId64 ":%" PRId64,
+		find->kind, find->rq->params[0], version, find->available);
+	find->cached = (struct kw_bytes) { NULL, 0 };
+	if (kw_cache_get(kw_svc_cache(find->rq->ctx), find->cache_key, find->rq->arena,
+		    &find->cached, &version) == KW_OK)
+		return KW_OK;
 	return store_find_record(pg, find->rq->arena, find->kind, find->rq->params[0], &find->kept,
 		&find->available, err);
 }
@@ -134,16 +146,16 @@ static enum kw_rc show(
 static enum kw_rc get_record(
 	struct kw_request *rq, const char *kind, struct kw_response *rs, struct kw_err *err)
 {
-	struct kw_cache *cache = kw_svc_cache(rq->ctx);
-	const char *key = kw_arena_printf(rq->arena, "karwan:%s:%s", kind, rq->params[0]);
 	struct find find = { .rq = rq, .kind = kind };
-	int64_t version;
 
-	if (kw_cache_get(cache, key, rq->arena, &rs->body, &version) == KW_OK)
-		return KW_OK;
 	KW_TRY(kw_svc_read(rq, find_tx, &find, err));
+	if (find.cached.p) {
+		rs->body = find.cached;
+		return KW_OK;
+	}
 	KW_TRY(show(rq, &find, rs, err));
-	kw_cache_put(cache, key, rs->body, find.kept.version, CACHE_TTL_S);
+	kw_cache_put(
+		kw_svc_cache(rq->ctx), find.cache_key, rs->body, find.kept.version, CACHE_TTL_S);
 	return KW_OK;
 }
 

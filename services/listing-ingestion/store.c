@@ -10,6 +10,7 @@ enum {
 	RECOUNT,
 	FIND_AVAILABILITY,
 	FIND_RECORD,
+	FIND_STAMP,
 };
 
 const struct kw_stmt listing_stmts[] = {
@@ -51,6 +52,8 @@ const struct kw_stmt listing_stmts[] = {
 	[FIND_RECORD] = { "SELECT r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, "
 			  "coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
 			  "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
+	[FIND_STAMP] = { "SELECT r.version, coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
+			 "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
 };
 const size_t n_listing_stmts = KW_LEN(listing_stmts);
 
@@ -251,5 +254,30 @@ enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *k
 		pg, &listing_stmts[FIND_RECORD], &args, found_cols, sizeof(found), &found, err));
 	*ret = found.kept;
 	*ret_available = found.available;
+	return KW_OK;
+}
+
+struct stamp {
+	int64_t version, available;
+};
+
+static const struct kw_col stamp_cols[] = {
+	KW_COL_I64(struct stamp, version),
+	KW_COL_I64(struct stamp, available),
+	KW_COL_END,
+};
+
+enum kw_rc store_find_stamp(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
+	int64_t *ret_version, int64_t *ret_available, struct kw_err *err)
+{
+	struct kw_args args = kw_args_of(a);
+	struct stamp stamp;
+
+	kw_args_text(&args, kind);
+	kw_args_text(&args, id);
+	KW_TRY(kw_pg_fetch_one(
+		pg, &listing_stmts[FIND_STAMP], &args, stamp_cols, sizeof(stamp), &stamp, err));
+	*ret_version = stamp.version;
+	*ret_available = stamp.available;
 	return KW_OK;
 }

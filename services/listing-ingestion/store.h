@@ -110,7 +110,9 @@ enum kw_rc store_find_import(struct kw_pg *pg, struct kw_arena *a, const char *i
 	const char *after, int limit, struct import_view *ret, struct kw_err *err);
 
 /* API reads. NOTHING: not there. available: what routing says of a listing's stock, INT64_MAX where
- * it said nothing. */
+ * it said nothing. What is shown of a record follows from its version and that. */
+enum kw_rc store_find_stamp(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
+	int64_t *ret_version, int64_t *ret_available, struct kw_err *err);
 enum kw_rc store_find_record(struct kw_pg *pg, struct kw_arena *a, const char *kind, const char *id,
 	struct kept *ret, int64_t *ret_available, struct kw_err *err);
 

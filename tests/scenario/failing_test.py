@@ -1,8 +1,8 @@
 """Calls that fail, one by one. In a whole system under load each service runs with tests/support/failing.c before its
-libraries: round for round one of its calls fails, the n-th of a place (who called whom up to there). Place and n are drawn from
+libraries: round for round one of its calls fails, the n-th of a place (who called whom in it up to there). Place and n are drawn from
 those that some orders come by, or a start. A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
 dead letter, no sanitizer reports anything, files do not stay open, `karwanctl check` is clean.
-Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: each place once instead.
+Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: of each place the first and the middle one instead.
 Needs what `./karwan servers env` prints."""
 
 import argparse
@@ -131,7 +131,8 @@ def drawn(random_, ordinary, starting):
 
 def whole(ordinary, starting):
     for start, places in ((False, ordinary.keys()), (True, starting.keys() - ordinary.keys())):
-        yield from ((place, 1, start) for place in sorted(places))
+        for place in sorted(places):
+            yield from ((place, n, start) for n in sorted({1, (starting if start else ordinary)[place] // 2 + 1}))
 
 
 def reports(lines):

@@ -184,7 +184,7 @@ static void publish(const char *topic, const char *type, const char *key, const 
 #define BUYER "{\"name\":\"Ayesha\",\"line1\":\"House 12\",\"city\":\"Lahore\",\"country\":\"PK\"}"
 #define RUPEES(n) "{\"amount\":\"" n "\",\"currency\":\"PKR\"}"
 
-static void send_order(int i, bool routed_first)
+static void send_order(int i, bool routed_first, int weight_g)
 {
 	const char *name = kw_arena_printf(dt_arena, "edge-%d", i);
 	const char *order = kw_arena_str(dt_arena, dt_order(name).s);
@@ -196,7 +196,7 @@ static void send_order(int i, bool routed_first)
 				  ",\"fulfilments\":[{\"fulfilment_id\":\"%s\",\"n\":1,"
 				  "\"maker_id\":\"amina\","
 				  "\"hub_id\":\"hub\",\"ship_from\":" HUB
-				  ",\"weight_g\":500,\"declared_value\":" RUPEES(
+				  ",\"weight_g\":%d,\"declared_value\":" RUPEES(
 					  "200.00") ",\"lines\":[{\"line_id\":\"1\","
 						    "\"listing_id\":\"L1\",\"sku\":\"SHAWL\","
 						    "\"title\":\"Shawl\",\"quantity\":1,"
@@ -204,7 +204,7 @@ static void send_order(int i, bool routed_first)
 							    "200.00") ","
 								      "\"discount\":" RUPEES(
 									      "0.00") "}]}]}",
-		order, name, dt_fulfilment(name, 1).s);
+		order, name, dt_fulfilment(name, 1).s, weight_g);
 	const char *settled = kw_arena_printf(dt_arena,
 		"{\"order_id\":\"%s\",\"state\":\"POSTED\",\"expected\":" RUPEES(
 			"250.00") ",\"received\":" RUPEES("250.00") ",\"cleared\":true}",
@@ -384,7 +384,7 @@ static void test_whole_way(void **state)
 
 	(void)state;
 	for (int i = 0; i < N_ORDERS; i++)
-		send_order(i, i % 2);
+		send_order(i, i % 2, 500);
 	wait_delivered();
 	courier_stats(couriers[0], &a);
 	courier_stats(couriers[1], &b);
@@ -535,12 +535,82 @@ static void test_aggregators(void **state)
 	assert_int_equal(status_of(c), 422);
 }
 
+static struct kw_call cancel(const char *parcel, const char *token, const char *body)
+{
+	const char **headers = kw_new(dt_arena, const char *, 3);
+
+	headers[0] = "Content-Type: application/json";
+	headers[1] = kw_arena_printf(dt_arena, "Authorization: Bearer %s", token);
+	return call("POST", api, kw_arena_printf(dt_arena, "/v1/parcels/%s/cancel", parcel),
+		headers, body);
+}
+
+static void wait_count(int64_t n, const char *sql)
+{
+	for (int64_t end = kw_monotonic_us() + 20 * KW_US_PER_S; kt_again(end);)
+		if (dt_count(sql) == n)
+			return;
+	fail_msg("never %lld: %s", (long long)n, sql);
+}
+
+/* One that no courier takes; one that has arrived. */
+static void test_cancel(void **state)
+{
+	static const char reason[] = "{\"reason\":\"too heavy\"}";
+	const char *heavy = kw_arena_str(dt_arena, dt_parcel("edge-99", 1).s);
+	const char *arrived = kw_arena_str(dt_arena, dt_parcel("edge-3", 1).s);
+
+	(void)state;
+	send_order(99, true, 5000);
+	wait_count(1, "SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = "
+		      "'OPEN'");
+	assert_int_equal(status_of(cancel(heavy, TOKEN "x", reason)), 401);
+	assert_int_equal(status_of(cancel("heavy", TOKEN, reason)), 404);
+	struct kw_call c = cancel(heavy, TOKEN, "{}");
+	assert_int_equal(status_of(c), 422);
+	assert_non_null(strstr(text_of(c), "#/reason"));
+	for (int i = 0; i < 2; i++) {
+		c = cancel(heavy, TOKEN, reason);
+		assert_int_equal(status_of(c), 202);
+		assert_string_equal(
+			text_of(c), kw_arena_printf(dt_arena, "{\"parcel_id\":\"%s\"}", heavy));
+		wait_count(1, "SELECT count(*) FROM requests WHERE kind = 'CANCEL' AND outcome = "
+			      "'ACCEPTED' AND requested_by = 'operator' AND reason = 'too heavy'");
+		wait_state("edge-99", "CANCELLED");
+	}
+	wait_count(0, "SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = "
+		      "'OPEN'");
+	assert_int_equal(status_of(cancel(arrived, TOKEN, reason)), 202);
+	wait_count(1, "SELECT count(*) FROM requests WHERE kind = 'CANCEL' AND outcome = "
+		      "'REJECTED'");
+	wait_state("edge-3", "DELIVERED");
+}
+
+/* A scan that changes nothing of the parcel is in its story all the same. */
+static void check_late_scan(const char *name)
+{
+	const char *parcel = kw_arena_str(dt_arena, dt_parcel(name, 1).s);
+	const char *path = kw_arena_printf(dt_arena, "/v1/parcels/%s", parcel);
+	const char *event = kw_arena_printf(dt_arena, "%s-attempt_failed", parcel);
+	const char *version = dt_parcel_text("version::text", name, 1);
+
+	assert_null(strstr(text_of(get(path)), event));
+	assert_int_equal(status_of(post_scan(dt_parcel_text("courier", name, 1), DT_SECRET,
+				 scan_body(parcel, "attempt_failed", "2026-01-12T07:45:00Z"), 0)),
+		202);
+	wait_count(1, kw_arena_printf(
+			      dt_arena, "SELECT count(*) FROM scans WHERE event_id = '%s'", event));
+	assert_non_null(strstr(text_of(get(path)), event));
+	assert_string_equal(dt_parcel_text("version::text", name, 1), version);
+}
+
 static void test_reads(void **state)
 {
 	const char *parcel = kw_arena_str(dt_arena, dt_parcel("edge-0", 1).s);
 
 	(void)state;
 	check_reads();
+	check_late_scan("edge-3");
 	/* a newer version than the one in the cache */
 	struct kw_call c = get(kw_arena_printf(dt_arena, "/v1/parcels/%s", parcel));
 	assert_non_null(strstr(text_of(c), "\"state\":\"DELIVERED\""));
@@ -589,6 +659,7 @@ int main(void)
 		cmocka_unit_test(test_edge),
 		cmocka_unit_test(test_whole_way),
 		cmocka_unit_test(test_aggregators),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_log),
 	};

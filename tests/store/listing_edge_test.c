@@ -94,6 +94,7 @@ static pid_t start(void)
 		"KARWAN_ACCESS_LOG=true",
 		kw_arena_printf(arena, "KARWAN_LISTEN=%s", api),
 		kw_arena_printf(arena, "KARWAN_ADMIN_LISTEN=%s", admin),
+		kw_arena_printf(arena, "KARWAN_REDIS_URL=%s", kt_need("TEST_REDIS_URL")),
 		NULL,
 	};
 
@@ -509,6 +510,35 @@ static void one_of_a_record_is_refused_where_it_does_not_belong(void **state)
 	}
 }
 
+/* Redis has the one before by then. */
+static void what_is_read_is_what_is_kept(void **state)
+{
+	static const char *const names[] = { "Bazaar House", "House of the Bazaar" };
+	/* the folder's name, as Redis outlives this run */
+	const char *id = kw_arena_printf(arena, "kept-%s", strrchr(folder, '-') + 1);
+	const char *path = kw_arena_printf(arena, "/v1/hubs/%s", id);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const char *body = kw_arena_printf(arena,
+			"{\"version\":%d,\"name\":\"%s\",\"region\":\"Punjab\",\"address\":{\"name\":\"%s\",\"line1\":"
+			"\"Bank Road 3\",\"city\":\"Multan\",\"country\":\"PK\"}}",
+			i + 1, names[i], names[i]);
+		const char *kept = kw_arena_printf(arena,
+			"SELECT count(*) FROM records WHERE id = '%s' AND source_version = %d", id,
+			i + 1);
+		int64_t end = kw_monotonic_us() + 60 * KW_US_PER_S;
+
+		answered(call("PUT", api, path, "application/json", "Authorization: Bearer " TOKEN,
+				 (struct kw_bytes) { body, strlen(body) }),
+			202, id);
+		while (count(kept) == 0 && kt_again(end))
+			;
+		for (int k = 0; k < 2; k++)
+			answered(get(path), 200, names[i]);
+	}
+}
+
 static void without_kafka_nothing_is_taken(void **state)
 {
 	static const char row[] =
@@ -536,6 +566,7 @@ int main(void)
 		cmocka_unit_test(karwanctl_says_what_became_of_a_file),
 		cmocka_unit_test(one_of_a_record_is_refused_where_it_does_not_belong),
 		cmocka_unit_test(national_ids_are_nowhere_in_clear),
+		cmocka_unit_test(what_is_read_is_what_is_kept),
 		cmocka_unit_test(without_kafka_nothing_is_taken),
 	};
 

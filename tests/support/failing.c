@@ -1,11 +1,12 @@
-/* Preloaded into a program under test (LD_PRELOAD): counts its calls by place, and lets one fail, the
- * n-th of a place from when a test says so. A place is a class of calls and who called whom up to
- * there. Test and program share FAILING_FILE, which holds struct control
+/* Preloaded into a program under test (LD_PRELOAD): counts its calls by place, and lets one fail,
+ * the n-th of a place from when a test says so. A place is a class of calls and who called whom up
+ * to there. Test and program share FAILING_FILE, which holds struct control
  * (tests/scenario/failing_test.py has it, too). Any thread; no locks. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -19,7 +20,9 @@
 #include <unistd.h>
 
 #define PLACES 16384
-#define FRAMES 7
+#define FRAMES 40
+#define OURS 3   /* frames of the program that tell a place */
+#define OTHERS 6 /* where there are none: of a library */
 #define CLASS_SHIFT 56
 
 enum class {
@@ -48,8 +51,25 @@ struct control {
 };
 
 static struct control *_Atomic control;
+static uintptr_t program_begin, program_end;
 /* What we ask of others comes by here again. */
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+
+/* The first object is the program. */
+static int find_program(struct dl_phdr_info *object, size_t size, void *ctx)
+{
+	(void)size;
+	(void)ctx;
+	program_begin = object->dlpi_addr;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+		uintptr_t end = object->dlpi_addr + part->p_vaddr + part->p_memsz;
+
+		if (part->p_type == PT_LOAD && end > program_end)
+			program_end = end;
+	}
+	return 1;
+}
 
 /* Before main, and by system calls alone: what they would go through is ours. */
 __attribute__((constructor)) static void find_control(void)
@@ -66,19 +86,31 @@ __attribute__((constructor)) static void find_control(void)
 	syscall(SYS_close, fd);
 	inside = true;
 	backtrace(frames, 1); /* the first one loads a library */
+	dl_iterate_phdr(find_program, NULL);
 	inside = false;
 	if (p != MAP_FAILED)
 		control = p;
 }
 
-/* Where a library lies changes from run to run, but for an address in its page. */
+/* The innermost frames of the program, whatever a library does below them; of a library's own
+ * thread the library's. What lies where changes from run to run, but for an address in its page. */
 static uint64_t place_of(enum class class, void *const frames[], int n)
 {
-	uint64_t h = 1469598103934665603u; /* FNV-1a */
+	uint64_t ours = 1469598103934665603u, others = ours; /* FNV-1a */
+	int n_ours = 0;
 
-	for (int i = 0; i < n; i++)
-		h = (h ^ ((uintptr_t)frames[i] & 0xfff)) * 1099511628211u;
-	return ((uint64_t) class + 1) << CLASS_SHIFT | (h >> (64 - CLASS_SHIFT));
+	for (int i = 0; i < n && n_ours < OURS; i++) {
+		uintptr_t at = (uintptr_t)frames[i];
+
+		if (at >= program_begin && at < program_end) {
+			ours = (ours ^ (at & 0xfff)) * 1099511628211u;
+			n_ours++;
+		} else if (i < OTHERS) {
+			others = (others ^ (at & 0xfff)) * 1099511628211u;
+		}
+	}
+	return ((uint64_t) class + 1) << CLASS_SHIFT |
+	       (n_ours > 0 ? ours : others) >> (64 - CLASS_SHIFT);
 }
 
 /* A table that is full counts no new place. */
