@@ -53,7 +53,8 @@ struct kw_topics {
 	size_t n_topics;
 };
 
-/* Reads and checks the file; the result lives in the arena. */
+/* Reads and checks the file; the result lives in the arena. INVALID: it is wrong, or as core/file.h
+ * says; RETRY: another time it may be read. */
 enum kw_rc kw_topics_load(
 	const char *file, struct kw_arena *a, struct kw_topics *ret, struct kw_err *err);
 const struct kw_topic *kw_topics_find(const struct kw_topics *topics, const char *name);

@@ -1,10 +1,10 @@
 /* schemas/topics.json: read, applied to a cluster and compared with it. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bus/impl.h"
+#include "core/file.h"
 #include "json/json.h"
 
 #define CLIENT_ID "karwan-topics"
@@ -32,30 +32,6 @@ static const struct kw_field topics_fields[] = {
 };
 
 /* ---- the file ---- */
-
-static void closep(FILE **f)
-{
-	if (*f)
-		fclose(*f);
-}
-
-static enum kw_rc read_file(
-	const char *path, struct kw_arena *a, struct kw_bytes *ret, struct kw_err *err)
-{
-	KW_CLEANUP(closep) FILE *f = fopen(path, "re");
-	char *bytes;
-
-	if (!f)
-		return kw_fail(err, KW_INVALID, "%s: %s", path, strerror(errno));
-	bytes = kw_arena_alloc(a, 1, FILE_MAX);
-	size_t n = fread(bytes, 1, FILE_MAX, f);
-	if (ferror(f))
-		return kw_fail(err, KW_INVALID, "%s: cannot be read", path);
-	if (n == FILE_MAX)
-		return kw_fail(err, KW_INVALID, "%s: larger than 1 MiB", path);
-	*ret = (struct kw_bytes) { bytes, n };
-	return KW_OK;
-}
 
 static enum kw_rc check_topic(const struct kw_topics *topics, size_t i, struct kw_err *err)
 {
@@ -87,7 +63,7 @@ enum kw_rc kw_topics_load(
 	struct kw_err inner;
 	enum kw_rc rc;
 
-	KW_TRY(read_file(file, text, &bytes, err));
+	KW_TRY(kw_file_read(file, FILE_MAX, text, &bytes, err));
 	rc = kw_json_decode(topics_fields, bytes.p, bytes.n, a, &topics, &inner);
 	for (size_t i = 0; rc == KW_OK && i < topics.n_topics; i++)
 		rc = check_topic(&topics, i, &inner);

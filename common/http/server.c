@@ -208,9 +208,10 @@ static enum kw_rc open_socket(struct kw_server *s, struct kw_err *err)
 
 	KW_TRY(split_address(s->config.listen, host, &port, err));
 	int failed = getaddrinfo(*host ? host : NULL, port, &want, &found);
+	bool later = failed == EAI_MEMORY || failed == EAI_AGAIN || failed == EAI_SYSTEM;
 	if (failed)
-		return kw_fail(err, KW_INVALID, "cannot listen on %s: %s", s->config.listen,
-			gai_strerror(failed));
+		return kw_fail(err, later ? KW_RETRY : KW_INVALID, "cannot listen on %s: %s",
+			s->config.listen, gai_strerror(failed));
 	enum kw_rc rc = bind_and_listen(s, found, err);
 	freeaddrinfo(found);
 	return rc;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "svc/file.h"
+#include "core/file.h"
 
 #define PREFIX "KARWAN_"
 #define NAME_WIDTH 34

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "svc/file.h"
+#include "core/file.h"
 #include "json/json.h"
 
 #define FILE_MAX (1024 * 1024)

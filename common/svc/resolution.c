@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/cnic.h"
+
 static const char *const names[] = { "KEEP", "CANCEL_ORDER", "ASSIGN_ORDER", "RELEASE", "MAP" };
 const struct kw_strtab kw_resolution_names = KW_STRTAB(names);
 
@@ -125,7 +127,7 @@ enum kw_rc kw_svc_resolve(struct kw_request *rq, kw_may_resolve_fn *may,
 	m->exception_id = look.id;
 	m->version = look.seen.version;
 	m->resolution = body->resolution;
-	m->reason = body->reason;
+	m->reason = kw_cnic_drop(rq->arena, body->reason, true);
 	m->by = operator->name;
 	m->channel = assigns ? body->channel : NULL;
 	m->external_id = assigns ? body->external_id : NULL;

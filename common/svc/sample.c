@@ -9,9 +9,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/file.h"
 #include "core/log.h"
 #include "http/crypto.h"
-#include "svc/file.h"
 #include "svc/impl.h"
 
 #define ARENA_MAX ((size_t)16 * 1024 * 1024)

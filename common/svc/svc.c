@@ -101,7 +101,7 @@ static int load_settings(struct kw_svc *svc)
 		return 0;
 	fprintf(stderr, "%s: %s%s%s\n", svc->service->name, err.pointer, err.pointer[0] ? ": " : "",
 		err.reason);
-	return EXIT_CONFIG;
+	return err.rc == KW_RETRY ? 1 : EXIT_CONFIG;
 }
 
 int kw_svc_run(const struct kw_service *service, int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "core/cnic.h"
 #include "label.h"
 #include "rules.h"
 #include "store.h"
@@ -62,6 +63,8 @@ static enum kw_rc post_tracking(struct kw_request *rq, struct kw_response *rs, s
 	struct kw_message_out *messages = kw_new(rq->arena, struct kw_message_out, n);
 	for (size_t i = 0; i < n; i++) {
 		reports[i].courier = courier->name;
+		reports[i].place = kw_cnic_drop(rq->arena, reports[i].place, true);
+		reports[i].note = kw_cnic_drop(rq->arena, reports[i].note, true);
 		if (reports[i].scanned_at > rq->now + FUTURE_MAX_US)
 			return kw_fail_at(err, KW_INVALID,
 				reports[i].parcel_id.s[0] ? "/data/scanned_at" : "",
@@ -136,7 +139,7 @@ static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, str
 	(void)rs;
 	if (!kw_uuid_parse(rq->params[0], &m->parcel_id))
 		return KW_NOTHING;
-	m->reason = body->reason;
+	m->reason = kw_cnic_drop(rq->arena, body->reason, true);
 	m->by = operator->name;
 	accepted.parcel_id = m->parcel_id;
 	return kw_svc_append(rq, "karwan.parcel.cancel_requested.v1", m->parcel_id.s, &m->parcel_id,

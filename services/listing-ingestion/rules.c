@@ -25,29 +25,6 @@ bool is_behind(const struct kept *kept, kw_time as_of, const struct origin *orig
 	return as_of < kept->as_of;
 }
 
-static bool digits_at(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] < '0' || p[i] > '9')
-			return false;
-	return true;
-}
-
-size_t count_national_ids(const char *text, size_t n)
-{
-	const char *end = text + n;
-	size_t count = 0;
-
-	/* by their first dash: there are few */
-	for (const char *p = text; (p = memchr(p, '-', (size_t)(end - p))); p++)
-		if (p - text >= 5 && end - p >= 10 && p[8] == '-' && digits_at(p - 5, 5) &&
-			digits_at(p + 1, 7) && digits_at(p + 9, 1) &&
-			(p - text == 5 || !digits_at(p - 6, 1)) &&
-			(end - p == 10 || !digits_at(p + 10, 1)))
-			count++;
-	return count;
-}
-
 void hide_national_ids(char *text)
 {
 	for (char *p = text; *p;) {

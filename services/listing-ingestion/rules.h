@@ -25,8 +25,6 @@ enum kw_rc parse_national_id(const char *text, char ret_digits[14], struct kw_er
 /* 34201-*******-8 */
 void mask_national_id(const char digits[14], char ret[16]);
 
-/* How many national ids with their dashes (5-7-1) stand in a text, and none of them longer. */
-size_t count_national_ids(const char *text, size_t n);
 /* Makes every run of 13 digits and more (dashes among them do not end it) unreadable. */
 void hide_national_ids(char *text);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/cnic.h"
 #include "http/crypto.h"
 #include "rules.h"
 #include "svc/svc.h"
@@ -39,7 +40,7 @@ enum kw_rc check_nothing_in_clear(
 {
 	const char *text = kw_svc_text(a, fields, message);
 
-	if (count_national_ids(text, strlen(text)) > 0)
+	if (kw_cnic_count(text, strlen(text)) > 0)
 		return kw_fail(err, KW_INVALID, "a national id stands outside of national_id");
 	return KW_OK;
 }

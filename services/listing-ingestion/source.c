@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cnic.h"
 #include "core/csv.h"
 #include "rules.h"
 #include "seal.h"
@@ -46,9 +47,9 @@ static enum kw_rc check_id(const char *id, const char *pointer, struct kw_err *e
 static enum kw_rc check_private(struct source *s, struct kw_bytes json, const char *national_id,
 	const struct kw_field *fields, const void *message, struct kw_err *err)
 {
-	size_t own = national_id ? count_national_ids(national_id, strlen(national_id)) : 0;
+	size_t own = national_id ? kw_cnic_count(national_id, strlen(national_id)) : 0;
 
-	if (count_national_ids(json.p, json.n) > own)
+	if (kw_cnic_count(json.p, json.n) > own)
 		return kw_fail(err, KW_INVALID, "a national id stands outside of national_id");
 	if (memmem(json.p, json.n, "\\u", 2))
 		return check_nothing_in_clear(s->arena, fields, message, err);

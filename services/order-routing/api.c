@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "adapters/adapter.h"
+#include "core/cnic.h"
 #include "core/err.h"
 #include "exceptions.h"
 #include "fields.h"
@@ -172,7 +173,7 @@ static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, str
 	if (!m->request_id || !*m->request_id || strlen(m->request_id) > 128)
 		return kw_fail_code(err, KW_INVALID, "SYNTAX",
 			"request_id or an Idempotency-Key of 1 to 128 characters is required");
-	m->reason = body->reason;
+	m->reason = kw_cnic_drop(rq->arena, body->reason, true);
 	m->by = operator->name;
 	return kw_svc_append(rq, "karwan.order.cancel_requested.v1", m->order_id.s, &m->order_id, m,
 		order_answer(rq->arena, &m->order_id), err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cnic.h"
 #include "fuzz.h"
 #include "rules.h"
 #include "source.h"
@@ -61,7 +62,7 @@ static void read_all(const struct source_config *config, const char *p, size_t n
 	kw_buf_str(&told->text, "");
 	if (source_open(config, (struct kw_bytes) { p, n }, &source, &err) != KW_OK) {
 		FUZZ_CHECK(err.rc == KW_INVALID && err.reason[0], "%s", kw_rc_name(err.rc));
-		FUZZ_CHECK(!count_national_ids(err.reason, strlen(err.reason)), "%s", err.reason);
+		FUZZ_CHECK(!kw_cnic_count(err.reason, strlen(err.reason)), "%s", err.reason);
 		return;
 	}
 	told->whole = true;
@@ -69,8 +70,8 @@ static void read_all(const struct source_config *config, const char *p, size_t n
 		FUZZ_CHECK(rc == KW_OK || rc == KW_INVALID, "%s", kw_rc_name(rc));
 		FUZZ_CHECK(row.line > line, "line %lld after %lld", (long long)row.line,
 			(long long)line);
-		FUZZ_CHECK(rc == KW_OK || (err.reason[0] && !count_national_ids(err.reason,
-								    strlen(err.reason))),
+		FUZZ_CHECK(rc == KW_OK || (err.reason[0] &&
+						  !kw_cnic_count(err.reason, strlen(err.reason))),
 			"%s", err.reason);
 		line = row.line;
 		tell_row(told, rc, &row, &err, a);

@@ -1,7 +1,8 @@
 """Calls that fail, one by one. In a whole system under load each service runs with tests/support/failing.c before its
 libraries: round for round one of its calls fails, the n-th of a place (who called whom in it up to there). Place and n are drawn from
 those that some orders come by, or a start. A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
-dead letter, no sanitizer reports anything, files do not stay open, `karwanctl check` is clean.
+dead letter but what was at hand while its program was killed three times, which is sent again; no sanitizer reports anything, files
+do not stay open, `karwanctl check` is clean.
 Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: of each place the first and the middle one instead.
 Needs what `./karwan servers env` prints."""
 
@@ -24,7 +25,8 @@ ROOT = pathlib.Path(sys.argv[1]).resolve()
 from load import Load, all_is_done, catalogue, until  # noqa: E402
 from running import System  # noqa: E402
 
-SERVICES = ("listing-ingestion", "order-routing", "payment-reconciliation", "courier-dispatch")
+SERVICES = {"listing-ingestion": "listing", "order-routing": "routing", "payment-reconciliation": "payment",
+            "courier-dispatch": "dispatch"}  # with their schemas
 # as in failing.c
 CLASSES = ("allocate", "open", "read", "write", "receive", "send", "connect", "sync", "commit-lost", "commit-unanswered")
 CLASS_SHIFT = 56
@@ -135,6 +137,17 @@ def whole(ordinary, starting):
             yield from ((place, n, start) for n in sorted({1, (starting if start else ordinary)[place] // 2 + 1}))
 
 
+def send_killed_again(system):
+    """As an operator does. How many."""
+    killed = [f"{name}/{row[0]}" for name, schema in SERVICES.items()
+              for row in system.psql(f"SELECT id FROM {schema}.dead_letters WHERE code = 'KILLED_PROCESS'")]
+    for letter in killed:
+        code, _, why = system.ctl("dlq", "replay", letter)
+        if code != 0:
+            raise SystemExit(f"dlq replay {letter}: {code} {why}")
+    return len(killed)
+
+
 def reports(lines):
     """What the sanitizers say of us. A library may end on an address of nothing: OpenSSL and Kerberos do, without memory."""
     for i, line in enumerate(lines):
@@ -193,11 +206,12 @@ def main():
             while (given.whole or time.monotonic() < end) and (armed := round_of(system, load, plans)):
                 rounds += armed
                 print("; ".join(armed), flush=True)
+        killed = send_killed_again(system)
         all_is_done(system, load.accepted)
         faults = [f"{name}: {n} open files, {files[name]} at first" for name, n in system.files().items()
                   if n > files[name] + FILES]
-        for schema in ("listing", "routing", "payment", "dispatch"):
-            rows = system.psql(f"SELECT topic, key, reason FROM {schema}.dead_letters")
+        for schema in SERVICES.values():
+            rows = system.psql(f"SELECT topic, key, reason FROM {schema}.dead_letters WHERE code <> 'KILLED_PROCESS'")
             faults += (f"{schema}: a dead letter: {row}" for row in rows)
         system.check_messages()
     for log in sorted((system.dir / "logs").glob("*.log*")):
@@ -205,7 +219,7 @@ def main():
     for fault in faults:
         print(fault)
     failed = sum("did not come" not in one for one in rounds)
-    print(f"seed {given.seed}, {len(load.accepted)} orders, {failed} calls failed, {len(faults)} faults")
+    print(f"seed {given.seed}, {len(load.accepted)} orders, {failed} calls failed, {killed} messages sent again, {len(faults)} faults")
     if not faults and failed:
         system.remove()
     return 1 if faults or not failed else 0

@@ -139,7 +139,8 @@ static const char *scan_body(const char *reference, const char *status, const ch
 	return kw_arena_printf(dt_arena,
 		"{\"type\":\"tracking.updated\",\"timestamp\":\"2026-11-12T07:45:02Z\","
 		"\"data\":{\"event_id\":\"%s-%s\","
-		"\"reference\":\"%s\",\"status\":\"%s\",\"scanned_at\":\"%s\"}}",
+		"\"reference\":\"%s\",\"status\":\"%s\",\"scanned_at\":\"%s\","
+		"\"note\":\"given to 34201-0891231-8\"}}",
 		reference, status, reference, status, scanned_at);
 }
 
@@ -556,7 +557,7 @@ static void wait_count(int64_t n, const char *sql)
 /* One that no courier takes; one that has arrived. */
 static void test_cancel(void **state)
 {
-	static const char reason[] = "{\"reason\":\"too heavy\"}";
+	static const char reason[] = "{\"reason\":\"too heavy for 34201-0891231-8\"}";
 	const char *heavy = kw_arena_str(dt_arena, dt_parcel("edge-99", 1).s);
 	const char *arrived = kw_arena_str(dt_arena, dt_parcel("edge-3", 1).s);
 
@@ -574,8 +575,9 @@ static void test_cancel(void **state)
 		assert_int_equal(status_of(c), 202);
 		assert_string_equal(
 			text_of(c), kw_arena_printf(dt_arena, "{\"parcel_id\":\"%s\"}", heavy));
-		wait_count(1, "SELECT count(*) FROM requests WHERE kind = 'CANCEL' AND outcome = "
-			      "'ACCEPTED' AND requested_by = 'operator' AND reason = 'too heavy'");
+		wait_count(1,
+			"SELECT count(*) FROM requests WHERE kind = 'CANCEL' AND outcome = "
+			"'ACCEPTED' AND requested_by = 'operator' AND reason = 'too heavy for *'");
 		wait_state("edge-99", "CANCELLED");
 	}
 	wait_count(0, "SELECT count(*) FROM exceptions WHERE kind = 'NO_COURIER' AND state = "
@@ -602,6 +604,11 @@ static void check_late_scan(const char *name)
 			      dt_arena, "SELECT count(*) FROM scans WHERE event_id = '%s'", event));
 	assert_non_null(strstr(text_of(get(path)), event));
 	assert_string_equal(dt_parcel_text("version::text", name, 1), version);
+	assert_int_equal(dt_count(kw_arena_printf(dt_arena,
+				 "SELECT count(*) FROM scans WHERE event_id = '%s' AND note = "
+				 "'given to *'",
+				 event)),
+		1);
 }
 
 static void test_reads(void **state)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/cnic.h"
 #include "core/err.h"
 #include "fields.h"
 #include "rules.h"
@@ -93,71 +94,26 @@ const char *sku_or(struct kw_arena *a, const char *sku, const char *variant_id, 
 
 /* ---- national ids ---- */
 
-/* Length of a CNIC at p: 12345-1234567-1, or the thirteen digits alone; 0: none. */
-static size_t national_id_at(const char *p, bool bare)
-{
-	static const char dashed[] = "ddddd-ddddddd-d";
-	size_t n = 0;
-
-	while (dashed[n] &&
-		(dashed[n] == 'd' ? isdigit((unsigned char)p[n]) != 0 : p[n] == dashed[n]))
-		n++;
-	if (!dashed[n] && !isdigit((unsigned char)p[n]))
-		return n;
-	if (!bare)
-		return 0;
-	for (n = 0; isdigit((unsigned char)p[n]); n++)
-		;
-	return n == 13 ? n : 0;
-}
-
 /* Buyers and shops write them into address lines and notes; they never go further than this edge.
  */
-static const char *without_national_ids(struct kw_arena *a, const char *text, bool bare)
-{
-	char *out = NULL;
-	size_t at = 0;
-
-	if (!text)
-		return NULL;
-	for (const char *p = text; *p;) {
-		bool starts = p == text || !isdigit((unsigned char)p[-1]);
-		size_t n = starts ? national_id_at(p, bare) : 0;
-		if (n == 0) {
-			if (out)
-				out[at] = *p;
-			at++;
-			p++;
-			continue;
-		}
-		if (!out) {
-			out = kw_arena_alloc(a, strlen(text) + 1, 1);
-			memcpy(out, text, at);
-		}
-		out[at++] = '*';
-		p += n;
-	}
-	return out ? out : text;
-}
-
 static void remove_national_ids(struct kw_arena *a, struct submitted *s)
 {
 	struct address *to = s->ship_to;
 
-	s->cancel_reason = without_national_ids(a, s->cancel_reason, true);
-	s->number = without_national_ids(a, s->number, false);
+	s->cancel_reason = kw_cnic_drop(a, s->cancel_reason, true);
+	s->number = kw_cnic_drop(a, s->number, false);
 	for (size_t i = 0; i < s->n_lines; i++)
-		s->lines[i].title = without_national_ids(a, s->lines[i].title, true);
+		s->lines[i].title = kw_cnic_drop(a, s->lines[i].title, true);
 	if (!to)
 		return;
-	to->name = without_national_ids(a, to->name, true);
-	to->line1 = without_national_ids(a, to->line1, true);
-	to->line2 = without_national_ids(a, to->line2, true);
-	to->line3 = without_national_ids(a, to->line3, true);
-	to->city = without_national_ids(a, to->city, true);
-	to->postcode = without_national_ids(a, to->postcode, true);
-	to->region = without_national_ids(a, to->region, true);
-	to->phone = without_national_ids(a, to->phone, false); /* some numbers have 13 digits */
+	to->name = kw_cnic_drop(a, to->name, true);
+	to->line1 = kw_cnic_drop(a, to->line1, true);
+	to->line2 = kw_cnic_drop(a, to->line2, true);
+	to->line3 = kw_cnic_drop(a, to->line3, true);
+	to->city = kw_cnic_drop(a, to->city, true);
+	to->postcode = kw_cnic_drop(a, to->postcode, true);
+	to->region = kw_cnic_drop(a, to->region, true);
+	to->phone = kw_cnic_drop(a, to->phone, false); /* some numbers have 13 digits */
 }
 
 /* ---- canonical ---- */

@@ -1,5 +1,5 @@
 /* Small files that configure a program: whole files, and secrets of one line. */
-#include "svc/file.h"
+#include "core/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
-/* Small files that configure a program, read whole. What is read lives in the arena. Any thread.
- * Private to svc. */
-#ifndef KW_SVC_FILE_H
-#define KW_SVC_FILE_H
+/* Small files that configure a program, read whole. What is read lives in the arena. Any thread. */
+#ifndef KW_CORE_FILE_H
+#define KW_CORE_FILE_H
 
 #include "core/arena.h"
 #include "core/buf.h"
