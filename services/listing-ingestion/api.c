@@ -95,24 +95,28 @@ static enum kw_rc put_listing(struct kw_request *rq, struct kw_response *rs, str
 
 struct find {
 	struct kw_request *rq;
-	const char *kind, *cache_key;
+	const char *kind;
 	struct kw_bytes cached;
 	struct kept kept;
 	int64_t available;
 };
+
+/* It has all from which what is shown follows, so what is cached can be wrong about nothing. */
+static const char *cache_key(const struct find *find, int64_t version)
+{
+	return kw_arena_printf(find->rq->arena, "karwan:%s:%s:%" PRId64 ":%" PRId64, find->kind,
+		find->rq->params[0], version, find->available);
+}
 
 static enum kw_rc find_tx(struct kw_pg *pg, void *ctx, struct kw_err *err)
 {
 	struct find *find = ctx;
 	int64_t version;
 
-	/* the key has what the database has now, so what is cached can be wrong about nothing */
 	KW_TRY(store_find_stamp(pg, find->rq->arena, find->kind, find->rq->params[0], &version,
 		&find->available, err));
-	find->cache_key = kw_arena_printf(find->rq->arena, "karwan:%s:%s:%" PRId64 ":%" PRId64,
-		find->kind, find->rq->params[0], version, find->available);
 	find->cached = (struct kw_bytes) { NULL, 0 };
-	if (kw_cache_get(kw_svc_cache(find->rq->ctx), find->cache_key, find->rq->arena,
+	if (kw_cache_get(kw_svc_cache(find->rq->ctx), cache_key(find, version), find->rq->arena,
 		    &find->cached, &version) == KW_OK)
 		return KW_OK;
 	return store_find_record(pg, find->rq->arena, find->kind, find->rq->params[0], &find->kept,
@@ -154,8 +158,8 @@ static enum kw_rc get_record(
 		return KW_OK;
 	}
 	KW_TRY(show(rq, &find, rs, err));
-	kw_cache_put(
-		kw_svc_cache(rq->ctx), find.cache_key, rs->body, find.kept.version, CACHE_TTL_S);
+	kw_cache_put(kw_svc_cache(rq->ctx), cache_key(&find, find.kept.version), rs->body,
+		find.kept.version, CACHE_TTL_S);
 	return KW_OK;
 }
 
