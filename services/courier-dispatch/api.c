@@ -129,16 +129,27 @@ static enum kw_rc get_parcel(struct kw_request *rq, struct kw_response *rs, stru
 
 /* ---- POST /v1/parcels/:id/cancel ---- */
 
+static enum kw_rc find_parcel(struct kw_pg *pg, void *ctx, struct kw_err *err)
+{
+	const struct reading *r = ctx;
+	int64_t stamp;
+
+	return store_read_stamp(pg, r->a, &r->id, &stamp, err);
+}
+
 static enum kw_rc post_cancel(struct kw_request *rq, struct kw_response *rs, struct kw_err *err)
 {
 	const struct cancel_body *body = rq->in;
 	const struct kw_partner *operator= rq->caller;
+	struct reading r = { .a = rq->arena };
 	struct cancel_requested *m = kw_new(rq->arena, struct cancel_requested, 1);
 	struct accepted accepted = { 0 };
 
 	(void)rs;
-	if (!kw_uuid_parse(rq->params[0], &m->parcel_id))
+	if (!kw_uuid_parse(rq->params[0], &r.id))
 		return KW_NOTHING;
+	KW_TRY(kw_svc_read(rq, find_parcel, &r, err));
+	m->parcel_id = r.id;
 	m->reason = kw_cnic_drop(rq->arena, body->reason, true);
 	m->by = operator->name;
 	accepted.parcel_id = m->parcel_id;

@@ -567,6 +567,8 @@ static void test_cancel(void **state)
 		      "'OPEN'");
 	assert_int_equal(status_of(cancel(heavy, TOKEN "x", reason)), 401);
 	assert_int_equal(status_of(cancel("heavy", TOKEN, reason)), 404);
+	assert_int_equal(
+		status_of(cancel("1c6bfa9b-2f4f-5d5f-9d0a-8a6f3f1f2b11", TOKEN, reason)), 404);
 	struct kw_call c = cancel(heavy, TOKEN, "{}");
 	assert_int_equal(status_of(c), 422);
 	assert_non_null(strstr(text_of(c), "#/reason"));
