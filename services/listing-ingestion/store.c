@@ -13,6 +13,12 @@ enum {
 	FIND_STAMP,
 };
 
+/* What a record and its stock say now. */
+#define RECORD_WITH_STOCK                                                 \
+	"coalesce(a.available, 9223372036854775807) FROM records r LEFT " \
+	"JOIN availability a ON r.kind = 'listing' AND a.listing_id = "   \
+	"r.id WHERE r.kind = $1::text AND r.id = $2::text"
+
 const struct kw_stmt listing_stmts[] = {
 	[LOCK_RECORDS] = { "SELECT id, entity, source_version, version, state, subkind, coalesce(as_of, changed_at), import_id, "
 			   "import_line, body FROM records "
@@ -49,11 +55,9 @@ const struct kw_stmt listing_stmts[] = {
 		      "WITH ORDINALITY AS u(listing_id, available, stock_version, n) ORDER BY listing_id, n DESC) i "
 		      "WHERE a.listing_id = i.listing_id" },
 	[FIND_AVAILABILITY] = { "SELECT listing_id, available, stock_version FROM availability WHERE listing_id = ANY ($1::text[])" },
-	[FIND_RECORD] = { "SELECT r.id, r.entity, r.source_version, r.version, r.state, r.subkind, r.body, "
-			  "coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
-			  "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
-	[FIND_STAMP] = { "SELECT r.version, coalesce(a.available, 9223372036854775807) FROM records r LEFT JOIN availability a "
-			 "ON r.kind = 'listing' AND a.listing_id = r.id WHERE r.kind = $1::text AND r.id = $2::text" },
+	[FIND_RECORD] = { "SELECT r.id, r.entity, r.source_version, r.version, r.state, r.subkind, "
+			  "r.body, " RECORD_WITH_STOCK },
+	[FIND_STAMP] = { "SELECT r.version, " RECORD_WITH_STOCK },
 };
 const size_t n_listing_stmts = KW_LEN(listing_stmts);
 

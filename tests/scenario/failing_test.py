@@ -1,9 +1,10 @@
 """Calls that fail, one by one. In a whole system under load each service runs with tests/support/failing.c before its
 libraries: round for round one of its calls fails, the n-th of a place (who called whom in it up to there). Place and n are drawn from
-those that some orders come by, or a start. A program may refuse, try again, or end and be started again. Nothing that was answered 202 is lost or doubled, nothing becomes a
-dead letter but what was at hand while its program was killed three times, which is sent again; no sanitizer reports anything, files
-do not stay open, `karwanctl check` is clean.
-Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: of each place the first and the middle one instead.
+those that some orders come by, or a start. A program may refuse, try again, or end and be started again. Nothing that was answered
+202 is lost or doubled, nothing becomes a dead letter, no sanitizer reports anything of ours, files do not stay open, `karwanctl
+check` is clean.
+Arguments: the checkout, the preloaded library, [--seed N], [--seconds N] of failing; [--whole]: of each place the first and the
+middle call instead. Its hundreds of starts on end may kill a program three times over one message, which is sent again then.
 Needs what `./karwan servers env` prints."""
 
 import argparse
@@ -149,7 +150,8 @@ def send_killed_again(system):
 
 
 def reports(lines):
-    """What the sanitizers say of us. A library may end on an address of nothing: OpenSSL and Kerberos do, without memory."""
+    """What the sanitizers say of us. A library may end on an address of nothing: OpenSSL and Kerberos do, without memory. Those are
+    shown."""
     for i, line in enumerate(lines):
         if not SANITIZERS.search(line):
             continue
@@ -157,6 +159,8 @@ def reports(lines):
         where = next((frame for frame in frames if not LIBC.match(frame)), "")
         if "SEGV on unknown address 0x0000000000" not in line or not where.startswith("(/"):
             yield line
+        else:
+            print(f"a library's: {where}: {line}")
 
 
 def round_of(system, load, plans):
@@ -206,12 +210,12 @@ def main():
             while (given.whole or time.monotonic() < end) and (armed := round_of(system, load, plans)):
                 rounds += armed
                 print("; ".join(armed), flush=True)
-        killed = send_killed_again(system)
+        killed = send_killed_again(system) if given.whole else 0
         all_is_done(system, load.accepted)
         faults = [f"{name}: {n} open files, {files[name]} at first" for name, n in system.files().items()
                   if n > files[name] + FILES]
         for schema in SERVICES.values():
-            rows = system.psql(f"SELECT topic, key, reason FROM {schema}.dead_letters WHERE code <> 'KILLED_PROCESS'")
+            rows = system.psql(f"SELECT topic, key, reason FROM {schema}.dead_letters WHERE replays = 0")
             faults += (f"{schema}: a dead letter: {row}" for row in rows)
         system.check_messages()
     for log in sorted((system.dir / "logs").glob("*.log*")):

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -434,6 +435,25 @@ static void topics_of_the_system(void **state)
 	assert_null(kw_topics_find(&topics, ""));
 }
 
+/* What the machine lacks is not the file's fault: a supervisor starts the program again. */
+static void topics_without_descriptors(void **state)
+{
+	const char *file = KW_SOURCE_DIR "/schemas/topics.json";
+	struct kw_topics topics = { 0 };
+	struct kw_err err = { 0 };
+	struct rlimit before, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit) { 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	enum kw_rc rc = kw_topics_load(file, arena, &topics, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(rc, KW_RETRY);
+	assert_int_equal(kw_topics_load("/nowhere", arena, &topics, &err), KW_INVALID);
+	assert_int_equal(kw_topics_load(file, arena, &topics, &err), KW_OK);
+}
+
 static void topics_that_are_wrong(void **state)
 {
 	(void)state;
@@ -490,6 +510,7 @@ int main(void)
 		cmocka_unit_test(attributes_that_are_wrong),
 		cmocka_unit_test(bad_trace_is_no_trace),
 		cmocka_unit_test(topics_of_the_system),
+		cmocka_unit_test(topics_without_descriptors),
 		cmocka_unit_test(topics_that_are_wrong),
 	};
 
