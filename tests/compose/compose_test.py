@@ -21,7 +21,7 @@ from stack import Stack, Wrong  # noqa: E402
 # in this order; a step needs what those of START made
 FILES = (start.what_the_file_says, images.what_they_are)
 START = (start.up, start.nothing_else_is_published, start.memory, scaling.demo)
-STEPS = (gateway.paths, gateway.limits, gateway.tls, scaling.one_four_two, scaling.restarts, faults.no_replica, faults.kafka_away,
+STEPS = (gateway.paths, gateway.limits, gateway.tls, scaling.one_four_two, scaling.restarts, scaling.killed, faults.no_replica, faults.kafka_away,
          faults.what_is_wrong_is_said, faults.comes_back_by_itself, scaling.stop_drains, operating.upgrade, operating.restore, start.clean, gateway.rate)
 
 

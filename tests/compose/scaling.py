@@ -60,6 +60,17 @@ def restarts(stack):
     print(f"  answers while restarted: {load.end()}")
 
 
+def killed(stack):
+    """The only replicas are gone between two looks of the gateway: whoever asks is answered all the same."""
+    load = stack.load()
+    for service in ("order-routing", "payment-reconciliation"):
+        stack.compose("kill", service)
+        load.more()
+        stack.compose("start", service)
+        wait_for(f"{service} to be back", stack.all_ready)
+    print(f"  answers while killed: {load.end()}")
+
+
 def stop_drains(stack):
     """Everyone leaves by itself, with what was begun, and in time; and comes back."""
     load = stack.load()
