@@ -132,6 +132,25 @@ bench_growth() {
 	[ "$check" = clean ]
 }
 
+# Memory over so many orders at full load, then what a kill and too high a rate do.
+bench_soak() {
+	local check capacity
+	[[ ${1:-} =~ ^[1-9][0-9]{4,6}$ ]] && [ $# -eq 1 ] || die "$BENCH_USAGE"
+	bench_open
+	[ "$(df -k --output=avail "$RUN" | tail -n 1)" -gt $(($1 * 10)) ] || die "the disk is too small for $1 orders"
+	bench_step soak "$1"
+	bench_step seek capacity
+	capacity=$(awk '$1 == "capacity" { printf "%d", $2 }' "$RUN/figures")
+	bench_step killed $((capacity / 2))
+	bench_step overload $((capacity * 3))
+	say "checking"
+	check=$(karwanctl karwan_operator --json check | tail -n 1 | jq -r .check) || true
+	jq -Rnc --arg check "${check:-failed}" '[inputs | split(" ") | select(.[0] | test("^(memory|killed|overload)[.]|^capacity$"))] |
+		reduce .[] as [$name, $value] ({}; setpath($name | split("."); (getpath($name | split(".")) // []) + [$value | tonumber | . * 100 | round / 100])) |
+		walk(if type == "array" and length == 1 then .[0] else . end) | . + {check: $check}' "$RUN/figures"
+	[ "$check" = clean ]
+}
+
 bench_open() {
 	install_all
 	build release
@@ -144,9 +163,9 @@ bench_open() {
 	bench_step catalogue
 }
 
-BENCH_USAGE='usage: ./karwan bench [--runs N] [--json] | --growth [ORDERS…]'
+BENCH_USAGE='usage: ./karwan bench [--runs N] [--json] | --growth [ORDERS…] | --soak [ORDERS]'
 
-# bench [--runs N] [--json]: N runs of the path, of which the medians count. bench --growth [ORDERS…]
+# bench [--runs N] [--json]: N runs of the path, of which the medians count. bench --growth [ORDERS…]. bench --soak [ORDERS]
 bench() {
 	local check i runs=5 options=()
 	if [ "${1:-}" = --growth ]; then
@@ -154,6 +173,10 @@ bench() {
 		[[ " $*" =~ ^(\ [1-9][0-9]{4,7})*\ ?$ ]] || die "$BENCH_USAGE"
 		[ $# -gt 0 ] || set -- "${GROWN[@]}"
 		bench_growth "$@"
+		return
+	fi
+	if [ "${1:-}" = --soak ]; then
+		bench_soak "${2:-1000000}"
 		return
 	fi
 	while [ $# -gt 0 ]; do

@@ -20,6 +20,14 @@ void run_path(struct place *p);
 /* One run: latencies and memory at half of it. */
 void run_half(struct place *p);
 
+/* n orders at full load: memory of the services after each tenth of them. */
+void run_soak(struct place *p, int64_t n);
+/* At one rate, each service of the path killed once: when all work again, and how fast what waited
+ * is worked off. */
+void run_killed(struct place *p, double rate);
+/* A rate that is too high, for a while: what is taken, and that all of it is booked. */
+void run_overload(struct place *p, double rate);
+
 /* Parts alone, at full load. */
 void run_accept(struct place *p, int64_t n);
 void run_read(struct place *p);
@@ -36,5 +44,25 @@ void run_report(struct place *p, const char *check, bool json);
 double metric_of(struct place *p, int program, const char *name);
 /* A tag that no run before had. */
 void make_tag(char out[TAG_LENGTH + 1]);
+
+#define WINDOW 6000 /* orders in the path at full load */
+
+/* A generator and a reader of its own. */
+struct run {
+	char tag[TAG_LENGTH + 1];
+	struct booked *booked;
+	struct load *load;
+};
+void run_begin(struct run *r, struct place *p);
+void run_end(struct run *r);
+
+/* A run's backlog and what came out, second by second; watch_look is a load_plan's. */
+#define LOOKS_MAX 120
+struct watch {
+	struct run *run;
+	double seconds[LOOKS_MAX], backlog[LOOKS_MAX], booked_n[LOOKS_MAX];
+	size_t n;
+};
+bool watch_look(void *watch, double seconds);
 
 #endif

@@ -68,6 +68,28 @@ bool figures_flat(
 	return n > 1 && *ret_growth < FLAT_SHARE * rate;
 }
 
+struct recovery figures_recovery(
+	const double *seconds, const double *backlog, const double *out, size_t n, double killed_s)
+{
+	struct recovery r = { 0 };
+	double usual = 0;
+	size_t i = 0, peak;
+
+	for (; i < n && seconds[i] <= killed_s; i++)
+		usual = backlog[i] > usual ? backlog[i] : usual;
+	for (peak = i; i < n; i++)
+		peak = backlog[i] > backlog[peak] ? i : peak;
+	if (peak == n)
+		return r;
+	r.back_s = seconds[peak] - killed_s;
+	r.peak = backlog[peak];
+	for (i = peak + 1; i < n && backlog[i] > usual; i++)
+		;
+	if (i < n)
+		r.drain_per_s = (out[i] - out[peak]) / (seconds[i] - seconds[peak]);
+	return r;
+}
+
 static int by_size(const void *left, const void *right)
 {
 	double l = *(const double *)left, r = *(const double *)right;

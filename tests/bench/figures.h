@@ -26,6 +26,16 @@ double figures_slope(const double *x, const double *y, size_t n);
 bool figures_flat(
 	const double *seconds, const double *backlog, size_t n, double rate, double *ret_growth);
 
+/* What became of a backlog, looked at `seconds` by `seconds`, after a program was killed at one of
+ * them. */
+struct recovery {
+	double back_s;      /* from then until it grew no more: all work again */
+	double peak;        /* how far it had grown */
+	double drain_per_s; /* what came out from there until it was as before; 0: it never was */
+};
+struct recovery figures_recovery(
+	const double *seconds, const double *backlog, const double *out, size_t n, double killed_s);
+
 double figures_median(double *values, size_t n);
 
 /* What an order needs of a part, and what one unit costs where the part runs alone. */

@@ -73,6 +73,27 @@ static void a_backlog_is_flat_or_grows(void **state)
 	assert_near(figures_slope(seconds, seconds, 0), 0);
 }
 
+/* A hundred a second come in; nothing comes out from 5 to 9; then four hundred a second. */
+static void a_recovery_is_seen_in_the_backlog(void **state)
+{
+	double seconds[20], backlog[20], out[20];
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		double in = 100.0 * i + 30;
+		seconds[i] = i;
+		out[i] = i <= 5 ? 100.0 * i : i <= 9 ? 500 : 500 + 400.0 * (i - 9);
+		out[i] = out[i] < in - 30 ? out[i] : in - 30;
+		backlog[i] = in - out[i];
+	}
+	struct recovery r = figures_recovery(seconds, backlog, out, 20, 5);
+	assert_near(r.back_s, 4);
+	assert_near(r.peak, 430);
+	assert_near(r.drain_per_s, 350); /* the last second had less to do */
+	assert_near(figures_recovery(seconds, backlog, out, 10, 5).drain_per_s, 0);
+	assert_near(figures_recovery(seconds, backlog, out, 5, 5).back_s, 0);
+}
+
 static void the_median_is_the_middle(void **state)
 {
 	double odd[] = { 9, 1, 5 }, even[] = { 4, 1, 3, 2 };
@@ -99,6 +120,7 @@ int main(void)
 		cmocka_unit_test(percentiles_are_nearest_ranks),
 		cmocka_unit_test(every_number_is_due_once_and_in_its_time),
 		cmocka_unit_test(a_backlog_is_flat_or_grows),
+		cmocka_unit_test(a_recovery_is_seen_in_the_backlog),
 		cmocka_unit_test(the_median_is_the_middle),
 		cmocka_unit_test(the_ceiling_is_what_the_parts_leave),
 	};

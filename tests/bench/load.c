@@ -26,7 +26,7 @@ struct connection {
 	int fd, kind;
 	bool busy;
 	int64_t number;
-	size_t n_out, sent, n_in;
+	size_t n_out, n_in;
 	char out[REQUEST_MAX], in[ANSWER_MAX];
 };
 
@@ -65,8 +65,13 @@ static int connect_to(const char *url)
 		inet_pton(AF_INET, host, &address.sin_addr) != 1)
 		die("%s is not http://<address>:<port>", url);
 	address.sin_port = htons(port);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		die("%s: %s", url, strerror(errno));
+	/* an edge that was killed is back in a moment; nothing can be sent before */
+	int64_t began = kw_monotonic_us();
+	while (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		if (fd < 0 || errno != ECONNREFUSED || kw_monotonic_us() - began > STILL_US)
+			die("%s: %s", url, strerror(errno));
+		pause_us(10000);
+	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return fd;
 }
@@ -136,25 +141,29 @@ int64_t load_backlog(const struct load *l)
 
 /* ---- one connection ---- */
 
-static void flush(struct connection *c)
+static void flush(struct load *l, struct connection *c)
 {
-	ssize_t n = send(c->fd, c->out + c->sent, c->n_out - c->sent, MSG_NOSIGNAL);
+	ssize_t n;
 
+	while ((n = send(c->fd, c->out, c->n_out, MSG_NOSIGNAL)) < 0 &&
+		(errno == EPIPE || errno == ECONNRESET)) {
+		close(c->fd);
+		connect_again(l, c);
+	}
 	/* a request is smaller than a socket's buffer, which is empty when it is sent */
-	if (n < 0 || (size_t)n != c->n_out - c->sent)
+	if (n < 0 || (size_t)n != c->n_out)
 		die("a request could not be sent: %s", n < 0 ? strerror(errno) : "buffer full");
-	c->sent += (size_t)n;
 }
 
 static void start(struct load *l, struct connection *c, int64_t number)
 {
 	c->number = number;
 	c->busy = true;
-	c->n_in = c->sent = 0;
+	c->n_in = 0;
 	c->n_out = c->kind == ORDER ? orders_order(l->orders, number, l->now_s, c->out)
 				    : orders_event(l->orders, number, l->now_s, c->out);
 	l->busy++;
-	flush(c);
+	flush(l, c);
 }
 
 /* Bytes of the whole answer; 0: it is not there yet. */
@@ -181,12 +190,12 @@ static void receive(struct load *l, struct connection *c, int64_t now)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		/* idle for too long; what was just sent was not taken */
+		/* idle for too long, or killed; what was just sent was not taken, or is a repeat */
 		close(c->fd);
 		connect_again(l, c);
-		c->sent = c->n_in = 0;
+		c->n_in = 0;
 		if (c->busy)
-			flush(c);
+			flush(l, c);
 		return;
 	}
 	if (!c->busy)

@@ -9,7 +9,7 @@
 
 static const char usage[] =
 	"usage: karwan-bench catalogue | warm N | hold RATE | path | half | accept N | read | publish |\n"
-	"                    seek NAME | grown NAME RATE | book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
+	"                    seek NAME | grown NAME RATE | soak N | killed RATE | overload RATE | book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
 
 static int64_t number(const char *text)
 {
@@ -39,6 +39,12 @@ int main(int argc, char **argv)
 		run_seek(&p, words[0]);
 	else if (strcmp(verb, "grown") == 0 && words[1])
 		run_grown(&p, words[0], (double)number(words[1]));
+	else if (strcmp(verb, "soak") == 0)
+		run_soak(&p, number(words[0]));
+	else if (strcmp(verb, "killed") == 0)
+		run_killed(&p, (double)number(words[0]));
+	else if (strcmp(verb, "overload") == 0)
+		run_overload(&p, (double)number(words[0]));
 	else if (strcmp(verb, "path") == 0)
 		run_path(&p);
 	else if (strcmp(verb, "half") == 0)

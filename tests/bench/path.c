@@ -9,30 +9,34 @@
 #include "http/client.h"
 
 #define CONNECTIONS 96
-#define WINDOW 6000 /* orders in the path while its capacity is sought */
 #define SEEK_S 12
 #define SETTLE_S 5
 #define HOLD_S 30
 #define TRIES 6
 #define STEP 1.04
 #define MODESTY 0.97 /* of what came out while the backlog grew */
-#define LOOKS_MAX 120
 
-struct watch {
-	struct load *load;
-	struct booked *booked;
-	double seconds[LOOKS_MAX], backlog[LOOKS_MAX], booked_n[LOOKS_MAX];
-	size_t n;
-};
-
-static bool look(void *ctx, double seconds)
+void run_begin(struct run *r, struct place *p)
 {
-	struct watch *w = ctx;
+	make_tag(r->tag);
+	r->booked = booked_start(p, r->tag);
+	r->load = load_new(p, r->booked, r->tag, CONNECTIONS);
+}
+
+void run_end(struct run *r)
+{
+	load_free(r->load);
+	booked_stop(r->booked);
+}
+
+bool watch_look(void *watch, double seconds)
+{
+	struct watch *w = watch;
 
 	kw_assert(w->n < LOOKS_MAX);
 	w->seconds[w->n] = seconds;
-	w->backlog[w->n] = (double)load_backlog(w->load);
-	w->booked_n[w->n++] = (double)booked_count(w->booked);
+	w->backlog[w->n] = (double)load_backlog(w->run->load);
+	w->booked_n[w->n++] = (double)booked_count(w->run->booked);
 	return true;
 }
 
@@ -92,11 +96,12 @@ static struct counts counts_now(struct place *p)
 
 /* ---- the highest rate ---- */
 
-static double seek(struct load *l, struct booked *b)
+static double seek(struct run *run)
 {
-	struct watch w = { .load = l, .booked = b };
+	struct watch w = { .run = run };
+	struct load *l = run->load;
 	struct load_plan plan = {
-		.window = WINDOW, .last_us = SEEK_S * KW_US_PER_S, .look = look, .ctx = &w
+		.window = WINDOW, .last_us = SEEK_S * KW_US_PER_S, .look = watch_look, .ctx = &w
 	};
 	struct load_result r = load_run(l, &plan);
 
@@ -124,12 +129,14 @@ struct held {
 };
 
 /* Is the backlog flat at this rate? With the CPU of HOLD_S seconds. */
-static struct held hold(struct place *p, struct load *l, struct booked *b, double rate)
+static struct held hold(struct place *p, struct run *run, double rate)
 {
-	struct watch w = { .load = l, .booked = b };
+	struct watch w = { .run = run };
+	struct load *l = run->load;
+	struct booked *b = run->booked;
 	struct load_plan settle = { .rate = rate, .last_us = SETTLE_S * KW_US_PER_S };
 	struct load_plan plan = {
-		.rate = rate, .last_us = HOLD_S * KW_US_PER_S, .look = look, .ctx = &w
+		.rate = rate, .last_us = HOLD_S * KW_US_PER_S, .look = watch_look, .ctx = &w
 	};
 	struct held h = { .rate = rate };
 
@@ -166,13 +173,13 @@ static void keep_held(struct place *p, const struct held *h)
 }
 
 /* Up or down by steps, until a rate holds and the next one does not. */
-static void search(struct place *p, struct load *l, struct booked *b, double rate)
+static void search(struct place *p, struct run *run, double rate)
 {
 	struct held best = { 0 };
 	double too_high = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		struct held h = hold(p, l, b, rate);
+		struct held h = hold(p, run, rate);
 
 		if (h.flat && h.rate > best.rate)
 			best = h;
@@ -220,34 +227,15 @@ static void halve(struct place *p, struct load *l, double rate)
 		e.p99_ms, e.p999_ms);
 }
 
-struct run {
-	char tag[TAG_LENGTH + 1];
-	struct booked *booked;
-	struct load *load;
-};
-
-static void run_begin(struct run *r, struct place *p)
-{
-	make_tag(r->tag);
-	r->booked = booked_start(p, r->tag);
-	r->load = load_new(p, r->booked, r->tag, CONNECTIONS);
-}
-
-static void run_end(struct run *r)
-{
-	load_free(r->load);
-	booked_stop(r->booked);
-}
-
 void run_path(struct place *p)
 {
 	double known[FIGURES_MAX];
 	struct run r;
 
 	run_begin(&r, p);
-	search(p, r.load, r.booked,
+	search(p, &r,
 		place_figures(p, "orders_per_s", known) > 0 ? place_figure(p, "orders_per_s")
-							    : seek(r.load, r.booked));
+							    : seek(&r));
 	run_end(&r);
 }
 
@@ -265,7 +253,7 @@ void run_seek(struct place *p, const char *name)
 	struct run r;
 
 	run_begin(&r, p);
-	place_keep(p, name, seek(r.load, r.booked));
+	place_keep(p, name, seek(&r));
 	run_end(&r);
 }
 
@@ -274,7 +262,7 @@ void run_grown(struct place *p, const char *name, double rate)
 	struct run r;
 
 	run_begin(&r, p);
-	struct held h = hold(p, r.load, r.booked, rate);
+	struct held h = hold(p, &r, rate);
 	for (int i = 0; i < PROGRAMS; i++)
 		place_keep(p, kw_arena_printf(p->arena, "%s.%s", name, program_names[i]),
 			h.usage.us[i] / h.orders);
@@ -286,7 +274,7 @@ void run_hold(struct place *p, double rate)
 	struct run r;
 
 	run_begin(&r, p);
-	(void)hold(p, r.load, r.booked, rate);
+	(void)hold(p, &r, rate);
 	run_end(&r);
 }
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,14 @@ double usage_sum(const struct usage *u)
 	for (int i = 0; i < PROGRAMS; i++)
 		sum += u->us[i];
 	return sum;
+}
+
+void place_kill(const struct place *p, int program)
+{
+	int pid = pid_of(p, program);
+
+	if (pid <= 0 || kill(pid, SIGKILL) != 0)
+		die("%s does not run", program_names[program]);
 }
 
 double resident_mb(const struct place *p, int program)

@@ -50,5 +50,7 @@ struct usage usage_since(const struct place *p, const struct usage *then);
 double usage_sum(const struct usage *u);
 /* Resident memory in MiB; 0 where it does not run. */
 double resident_mb(const struct place *p, int program);
+/* SIGKILL; its supervisor starts it again. */
+void place_kill(const struct place *p, int program);
 
 #endif

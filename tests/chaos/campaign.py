@@ -132,7 +132,7 @@ def run(args, planned):
     if verdict["verdict"] == "held":
         stage.remove()
     else:
-        say(f"the run is kept in {stage.dir}; again: ./karwan chaos --minutes {args.minutes} --seed {args.seed}"
+        say(f"again: ./karwan chaos --minutes {args.minutes} --seed {args.seed}"
             + "".join(f" --fault {name}" for name in args.fault or []))
     return verdict
 

@@ -52,8 +52,10 @@ def clocks(seen, saw):
     mine = windows(seen, "clock")[0] + windows(seen, "secret")[0]
     for attempt in seen.attempts:
         saw()
+        # it may have waited for long until it was looked at: in a program that was halted, or behind a link
+        answered = attempt["t"] + attempt["us"]
         if attempt["status"] == 401 and attempt["kind"] != "forged" and \
-                not any(begin - OFFERED_US <= attempt["t"] <= end + OFFERED_US for begin, end in mine):
+                not any(begin - OFFERED_US <= answered and attempt["t"] <= end + OFFERED_US for begin, end in mine):
             yield Offender(attempt["ref"], f"{attempt['kind']} {attempt['ref']}: answered 401, and no clock was wrong and no "
                                            "secret changed")
 
