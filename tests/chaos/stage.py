@@ -23,6 +23,7 @@ LINKS = tuple(f"{program}-{server}" for program in PROGRAMS for server in SERVER
 SCHEMA = dict(zip(SERVICES, ("listing", "routing", "payment", "dispatch")))
 DISKS = {"postgres": "data/postgres", "kafka": "data/kafka", "logs": "logs"}
 DISK_MB = 6000  # more than a campaign fills
+FILL_TRIES = 50
 WAIT_S = 240  # a machine with much else to do starts Kafka in a minute
 
 
@@ -108,13 +109,16 @@ class Stage(System):
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=755", "karwan-chaos", path], check=True)
             self.disks[name] = path
 
-    def resize(self, name, size):
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.disks[name]], check=True)
+    def resize(self, name, size, check=True):
+        return subprocess.run(["mount", "-o", f"remount,size={size}", self.disks[name]], check=check).returncode == 0
 
     def fill(self, name, left):
-        """So many bytes are left."""
-        disk = os.statvfs(self.disks[name])
-        self.resize(name, (disk.f_blocks - disk.f_bfree) * disk.f_frsize + left)
+        """So many bytes are left. A disk is never made smaller than what is on it by then: so it is measured again."""
+        for _ in range(FILL_TRIES):
+            disk = os.statvfs(self.disks[name])
+            if self.resize(name, (disk.f_blocks - disk.f_bfree) * disk.f_frsize + left, check=False):
+                return
+        raise RuntimeError(f"{name} grew faster than it could be measured")
 
     def leave(self):
         """What was made outside the folder; logs and data of a run that is to be looked at are kept."""
