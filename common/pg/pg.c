@@ -262,5 +262,7 @@ static enum kw_rc lost(struct kw_pg *pg, struct kw_err *err)
 
 static int deadline_of(const struct kw_pg *pg)
 {
-	return pg->config.read_only ? KW_READ_DEADLINE_MS : KW_WRITE_DEADLINE_MS;
+	return pg->config.patient     ? KW_NO_DEADLINE
+	       : pg->config.read_only ? KW_READ_DEADLINE_MS
+				      : KW_WRITE_DEADLINE_MS;
 }

@@ -135,7 +135,7 @@ bench_growth() {
 # Memory over so many orders at full load, then what a kill and too high a rate do.
 bench_soak() {
 	local check capacity
-	[[ ${1:-} =~ ^[1-9][0-9]{4,6}$ ]] && [ $# -eq 1 ] || die "$BENCH_USAGE"
+	[[ $1 =~ ^[1-9][0-9]{4,6}$ ]] || die "$BENCH_USAGE"
 	bench_open
 	[ "$(df -k --output=avail "$RUN" | tail -n 1)" -gt $(($1 * 10)) ] || die "the disk is too small for $1 orders"
 	bench_step soak "$1"

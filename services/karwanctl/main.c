@@ -114,8 +114,12 @@ static const struct kw_config_key keys[] = {
 
 struct kw_pg *ctl_connect(const struct ctl *ctl, const char *schema)
 {
-	return kw_pg_new(&(struct kw_pg_config) {
-		.dsn = ctl->dsn, .schema = schema, .application = "karwanctl", .trial = true });
+	/* a check of millions of orders takes minutes, and whoever started it can end it */
+	return kw_pg_new(&(struct kw_pg_config) { .dsn = ctl->dsn,
+		.schema = schema,
+		.application = "karwanctl",
+		.patient = true,
+		.trial = true });
 }
 
 int ctl_failed(const char *what, const struct kw_err *err)
