@@ -34,8 +34,8 @@ struct kw_pg_config {
 	const char *schema;      /* search_path; NULL: the server's default */
 	const char *application; /* application_name, e.g. "order-routing/consumer" */
 	bool read_only; /* default_transaction_read_only and a statement_timeout for API reads */
-	bool patient; /* statements take as long as they take; a dead link ends them all the same */
-	bool trial;   /* accept fsync=off or full_page_writes=off */
+	bool patient;   /* no deadline for an answer but a dead link's; not with read_only */
+	bool trial;     /* accept fsync=off or full_page_writes=off */
 	/* Runs on every new session before its first use; not OK: the session is closed and the
 	 * call that wanted it fails with that code. NULL: none. */
 	enum kw_rc (*on_session)(struct kw_pg *pg, void *ctx, struct kw_err *err);

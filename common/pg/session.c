@@ -40,7 +40,7 @@ struct kw_pg *kw_pg_new(const struct kw_pg_config *config)
 {
 	struct kw_pg *pg = calloc(1, sizeof(*pg));
 
-	kw_assert(pg && config->dsn);
+	kw_assert(pg && config->dsn && !(config->read_only && config->patient));
 	pg->config = *config;
 	for (size_t i = 0; i < KW_LEN(pg->binary); i++)
 		pg->binary[i] = 1;

@@ -176,6 +176,7 @@ bench() {
 		return
 	fi
 	if [ "${1:-}" = --soak ]; then
+		[ $# -le 2 ] || die "$BENCH_USAGE"
 		bench_soak "${2:-1000000}"
 		return
 	fi
