@@ -96,7 +96,9 @@ static const struct {
 	{ "karwan.order.submitted.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM routing.orders o WHERE o.order_id = k::uuid)" } },
 	{ "karwan.payment.reported.v1",
-		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM payment.payments p WHERE p.payment_id = k::uuid)" } },
+		/* none where a provider used an event's id again for another payment */
+		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM payment.payments p WHERE p.payment_id = k::uuid) "
+		  "AND NOT EXISTS (SELECT FROM payment.exceptions x WHERE x.payment_id = k::uuid AND x.kind = 'EVENT_CONFLICT')" } },
 	{ "karwan.tracking.reported.v1",
 		{ "SELECT k FROM unnest($1::text[]) k WHERE NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.parcel_id = k::uuid) "
 		  "AND NOT EXISTS (SELECT FROM dispatch.scans s WHERE s.subject = k::uuid)" } },

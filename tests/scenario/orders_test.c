@@ -104,6 +104,21 @@ static const struct command last_shawl[] = {
 	{ 0 },
 };
 
+/* What the provider sent first stands; the other payment is not booked, and a person knows. */
+static const struct command event_of_another_payment[] = {
+	{ "another payment", pay_as("pavilion_ONE", "pavilion", "OTHER", 200000), .status = 202 },
+	{ "drain", settle() },
+	{ "an exception",
+		number("payment", "SELECT count(*) FROM exceptions WHERE kind = 'EVENT_CONFLICT'",
+			1) },
+	{ "no payment",
+		number("payment",
+			"SELECT count(*) FROM payments WHERE provider_payment_id = 'pi_pavilion_OTHER'",
+			0) },
+	{ "clean", check_clean() },
+	{ 0 },
+};
+
 static const struct command poison[] = {
 	{ "before", many("BEFORE", "STOCK-1", 20), .status = 202 },
 	{
@@ -194,6 +209,12 @@ static void scenario_2(void **state)
 	script_run(&sys, last_shawl);
 }
 
+static void event_conflict(void **state)
+{
+	(void)state;
+	script_run(&sys, event_of_another_payment);
+}
+
 static void scenario_4(void **state)
 {
 	(void)state;
@@ -229,6 +250,9 @@ static void mutants_are_caught(void **state)
 		{ "routing",
 			"WITH x AS (DELETE FROM orders WHERE external_id = 'AFTER-1' RETURNING 1) SELECT count(*) FROM x",
 			NULL, "MESSAGE_HAS_OUTCOME" },
+		{ "payment",
+			"WITH x AS (DELETE FROM exceptions WHERE kind = 'EVENT_CONFLICT' RETURNING 1) SELECT count(*) FROM x",
+			NULL, "karwan.payment.reported.v1: should be a row or a dead letter" },
 	};
 
 	(void)state;
@@ -267,6 +291,7 @@ int main(void)
 		cmocka_unit_test(scenario_1),
 		cmocka_unit_test(a_conflict_is_worked),
 		cmocka_unit_test(scenario_2),
+		cmocka_unit_test(event_conflict),
 		cmocka_unit_test(scenario_4),
 		cmocka_unit_test(mutants_are_caught),
 	};

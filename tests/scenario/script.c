@@ -140,7 +140,10 @@ static void run_one(struct system *s, const struct command *commands, const stru
 		run_many(s, c);
 		break;
 	case V_PAY:
-		(void)system_call(s, system_payment_call(s, c->a, c->b, c->n), c->status);
+		(void)system_call(s,
+			c->c ? system_event_call(s, c->c, c->a, c->b, c->n)
+			     : system_payment_call(s, c->a, c->b, c->n),
+			c->status);
 		break;
 	case V_SETTLE:
 		system_settle(s);

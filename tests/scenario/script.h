@@ -39,6 +39,8 @@ struct command {
 /* So many orders at once over all replicas and these channels; ids "<prefix>-<n>". */
 #define many(prefix, sk, times) .verb = V_MANY, .a = (prefix), .b = (sk), .n = (times)
 #define pay(ch, id, minor) .verb = V_PAY, .a = (ch), .b = (id), .n = (minor)
+/* An event's id, as that of a payment ("<ch>_<id>"), used again. */
+#define pay_as(event, ch, id, minor) .verb = V_PAY, .a = (ch), .b = (id), .c = (event), .n = (minor)
 #define settle() .verb = V_SETTLE
 #define check_clean() .verb = V_CHECK
 /* The statement's number in a schema. */

@@ -269,13 +269,20 @@ struct kw_call system_order_call(struct system *s, const struct order *order, in
 struct kw_call system_payment_call(
 	struct system *s, const char *channel, const char *external_id, int64_t minor)
 {
+	return system_event_call(s, kw_arena_printf(s->arena, "%s_%s", channel, external_id),
+		channel, external_id, minor);
+}
+
+struct kw_call system_event_call(struct system *s, const char *event, const char *channel,
+	const char *external_id, int64_t minor)
+{
 	const char *key = secret(s, "stripe-demo");
 	const char *body = kw_arena_printf(s->arena,
-		"{\"id\":\"evt_%s_%s\",\"object\":\"event\",\"type\":\"payment_intent.succeeded\",\"created\":1768040000,\"data\":{\"object\":"
+		"{\"id\":\"evt_%s\",\"object\":\"event\",\"type\":\"payment_intent.succeeded\",\"created\":1768040000,\"data\":{\"object\":"
 		"{\"id\":\"pi_%s_%s\",\"object\":\"payment_intent\",\"amount\":%" PRId64
 		",\"amount_received\":%" PRId64
 		",\"currency\":\"pkr\",\"metadata\":{\"channel\":\"%s\",\"order_id\":\"%s\"}}}}",
-		channel, external_id, channel, external_id, minor, minor, channel, external_id);
+		event, channel, external_id, minor, minor, channel, external_id);
 	const char *t = kw_arena_printf(
 		s->arena, "%" PRId64, (int64_t)(kw_now(&kw_clock_system) / KW_US_PER_S));
 	struct kw_bytes parts[] = { { t, strlen(t) }, { ".", 1 }, { body, strlen(body) } };

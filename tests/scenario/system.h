@@ -44,6 +44,9 @@ struct kw_call system_order_call(struct system *s, const struct order *order, in
 /* A provider's succeeded event for an order, in minor units of PKR. */
 struct kw_call system_payment_call(
 	struct system *s, const char *channel, const char *external_id, int64_t minor);
+/* The same with an event's id of its own: "evt_<event>". */
+struct kw_call system_event_call(struct system *s, const char *event, const char *channel,
+	const char *external_id, int64_t minor);
 struct kw_call system_operator_call(struct system *s, const char *method, const char *service,
 	const char *path, const char *body);
 /* All at once; orders' outcomes go to the attempts file. */
