@@ -2,13 +2,16 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "bus/impl.h"
 
 #define LOG_LINES 20
 #define LOG_WINDOW_US (10 * KW_US_PER_S)
 #define MOVING_STEP_MS 20
+#define END_S 5
 #define SYSLOG_WARNING 4
 #define SYSLOG_INFO 6
 
@@ -257,10 +260,48 @@ enum kw_rc kw_client_ask(
 	return kw_client_open(RD_KAFKA_PRODUCER, kw_conf_new(brokers, client_id, NULL), ret, err);
 }
 
+struct ending {
+	rd_kafka_t *rk;
+	int flags;
+};
+
+static void *end(void *ctx)
+{
+	struct ending e = *(struct ending *)ctx;
+
+	free(ctx);
+	rd_kafka_destroy_flags(e.rk, e.flags);
+	return NULL;
+}
+
+bool kw_client_end(rd_kafka_t *rk, int flags)
+{
+	struct ending *e = malloc(sizeof(*e));
+	char name[128];
+	struct timespec until;
+	pthread_t thread;
+
+	kw_assert(e != NULL);
+	*e = (struct ending) { rk, flags };
+	snprintf(name, sizeof(name), "%s", rd_kafka_name(rk));
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += END_S;
+	if (pthread_create(&thread, NULL, end, e) != 0) {
+		end(e);
+		return true;
+	}
+	if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+		return true;
+	pthread_detach(thread);
+	kw_log(KW_WARNING, "a Kafka client does not end: its threads and memory stay",
+		KW_LS("client", name));
+	return false;
+}
+
 void kw_client_donep(rd_kafka_t **rk)
 {
 	if (*rk)
-		rd_kafka_destroy(*rk);
+		(void)kw_client_end(*rk, 0);
 }
 
 /* A partition that was made or moved just now: its leader will say so in a moment. */

@@ -231,7 +231,8 @@ void kw_consumer_close(struct kw_consumer *c, int timeout_ms)
 	if (c->rk) {
 		leave(c, timeout_ms);
 		rd_kafka_queue_destroy(c->queue);
-		rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		if (!kw_client_end(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
+			return;
 	}
 	kw_links_done(&c->links);
 	free(c->group);

@@ -71,7 +71,8 @@ void kw_instance_free(struct kw_instance *i)
 		return;
 	if (i->rk) {
 		rd_kafka_queue_destroy(i->queue);
-		rd_kafka_destroy(i->rk);
+		if (!kw_client_end(i->rk, 0))
+			return;
 	}
 	kw_links_done(&i->links);
 	pthread_mutex_destroy(&i->lock);

@@ -72,7 +72,7 @@ void kw_reader_close(struct kw_reader *r)
 	if (!r)
 		return;
 	end(r);
-	rd_kafka_destroy(r->rk);
+	(void)kw_client_end(r->rk, 0);
 	free(r);
 }
 

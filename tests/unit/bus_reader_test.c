@@ -2,6 +2,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "bus/consumer.h"
+#include "bus/impl.h"
 #include "bus_testing.h"
 #include "support.h"
 
@@ -200,6 +201,26 @@ static void offset_below_the_log_is_raised(void **state)
 	assert_read(0, 0);
 }
 
+/* A record that was not given back is what librdkafka waits for; we do not. */
+static void a_client_that_does_not_end_is_left(void **state)
+{
+	(void)state;
+	rd_kafka_t *rk;
+	rd_kafka_message_t *kept = NULL;
+
+	OK(kw_client_open(RD_KAFKA_CONSUMER, kw_conf_new(brokers, "test", NULL), &rk, &why));
+	assert_true(kw_client_end(rk, 0));
+
+	OK(kw_client_open(RD_KAFKA_CONSUMER, kw_conf_new(brokers, "test", NULL), &rk, &why));
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+	assert_int_equal(rd_kafka_consume_start(rkt, 3, 0), 0);
+	UNTIL((kept = rd_kafka_consume(rkt, 3, 1000)) != NULL, 60);
+	assert_int_equal(rd_kafka_consume_stop(rkt, 3), 0);
+	rd_kafka_topic_destroy(rkt);
+	assert_false(kw_client_end(rk, 0));
+	rd_kafka_message_destroy(kept);
+}
+
 /* A transaction's marker is no record: the last record lies below the end. */
 static void end_may_hold_no_record(void **state)
 {
@@ -266,6 +287,7 @@ int main(void)
 		cmocka_unit_test(another_partition_may_begin_before_the_end),
 		cmocka_unit_test(records_come_whole),
 		cmocka_unit_test(offset_below_the_log_is_raised),
+		cmocka_unit_test(a_client_that_does_not_end_is_left),
 		cmocka_unit_test(end_may_hold_no_record),
 		cmocka_unit_test(topic_that_is_not_there),
 		cmocka_unit_test(broker_that_is_not_there),
