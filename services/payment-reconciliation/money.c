@@ -78,7 +78,7 @@ static void add_fault(struct deal *deal, const struct word *word, int kind)
 	deal->faults[deal->n_faults++] = (struct fault) {
 		.exception_id = kind == FAULT_EVENT_CONFLICT
 					? kw_uuid_of("exception", name, event->provider,
-						  event->provider_event_id)
+						  event->provider_event_id, event->payment_id.s)
 					: kw_uuid_of("exception", name, event->payment_id.s),
 		.home = event->order_id.s[0] ? event->order_id : event->payment_id,
 		.order_id = event->order_id,
@@ -96,7 +96,7 @@ static bool same_event(const struct provider_event *a, const struct provider_eve
 }
 
 /* Keeps the words that are new, in the order of the log; the same event id with other content is an
- * exception. */
+ * exception, for each payment that it speaks of. */
 static enum kw_rc see_words(
 	struct kw_batch *b, struct word *words, size_t n, struct deal *deal, struct kw_err *err)
 {

@@ -188,12 +188,15 @@ def other_conflicts(seen, saw):
     told = collections.defaultdict(set)
     for record in seen.records("karwan.payments.in"):
         if record.type == "karwan.payment.reported.v1":
-            told[record.data["provider"], record.data["provider_event_id"]].add(record.data["content_hash"])
+            data = record.data
+            told[data["provider"], data["provider_event_id"]].add((data["content_hash"], data["payment_id"]))
     known = seen.by("payment.exceptions", "exception_id")
-    for (provider, event), contents in told.items():
+    first = seen.by("payment.provider_events", "provider", "provider_event_id")
+    for at, contents in told.items():
         saw()
-        if len(contents) > 1 and uuid_of("exception", "EVENT_CONFLICT", provider, event) not in known:
-            yield Offender(event, f"event {event} of {provider} came with {len(contents)} contents, and is no exception")
+        for content, payment in contents if len(contents) > 1 and at in first else ():
+            if content != first[at]["content_hash"] and uuid_of("exception", "EVENT_CONFLICT", *at, payment) not in known:
+                yield Offender(at[1], f"event {at[1]} of {at[0]} came with {len(contents)} contents, and is no exception of payment {payment}")
     scans = collections.defaultdict(set)
     for record in seen.records("karwan.dispatch.in"):
         if record.type == "karwan.tracking.reported.v1":
