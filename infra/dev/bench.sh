@@ -4,6 +4,7 @@
 
 RECORDED=20000  # orders whose statements are written down
 ACCEPTED=100000 # orders by which the edges alone are measured
+COPIED=25000    # events of each partition that a publisher alone sends
 BASE=10000      # orders of which the others are copies
 GROWN=(100000 1000000)
 
@@ -40,6 +41,7 @@ bench_step() {
 
 bench_figure() { echo "$1 $2" >>"$RUN/figures"; }
 bench_sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$(superuser_dsn)" -c "$1"; }
+karwan_dsn() { superuser_dsn | sed 's,/postgres?,/karwan?,'; }
 copy_dsn() { superuser_dsn | sed 's,/postgres?,/karwan_copy?,'; }
 
 stop_services() { in_parallel stop_program "${SERVICES[@]}"; }
@@ -102,6 +104,21 @@ bench_parts() {
 		bench_step replay "$name" "${LOGIN[$name]#karwan_}" "$(copy_dsn)"
 	done
 	bench_accept
+	bench_stages
+}
+
+# One service after another works off what bench_accept has left, then a publisher copies of the last events of a journal.
+bench_stages() {
+	local name
+	for name in order-routing payment-reconciliation courier-dispatch; do
+		start_programs "$name"
+		bench_step stage "$name"
+		stop_program "$name"
+	done
+	psql -X -q -v ON_ERROR_STOP=1 -v copies="$COPIED" -d "$(karwan_dsn)" -f "$ROOT/tests/bench/journal.sql" >/dev/null
+	start_programs order-routing
+	bench_step publisher order-routing
+	stop_program order-routing
 }
 
 # What an order costs while more and more orders are stored, at half of what comes out; and what comes out of more replicas.
@@ -117,7 +134,7 @@ bench_growth() {
 		[ "$(df -k --output=avail "$RUN" | tail -n 1)" -gt $((stored * 10)) ] || die "the disk is too small for $stored orders"
 		stop_services
 		say "copying orders until there are $stored"
-		psql -X -q -t -v ON_ERROR_STOP=1 -v orders="$stored" -d "$(superuser_dsn | sed 's,/postgres?,/karwan?,')" \
+		psql -X -q -t -v ON_ERROR_STOP=1 -v orders="$stored" -d "$(karwan_dsn)" \
 			-f "$ROOT/tests/bench/clone.sql" >/dev/null
 		start_programs "${SERVICES[@]:0:4}"
 		bench_step grown "stored.$stored" "$(awk '$1 == "replicas.1" { printf "%d", $2 / 2 }' "$RUN/figures")"

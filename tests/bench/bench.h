@@ -36,6 +36,11 @@ void run_book(struct place *p);
 /* The statements that a service made, from tests/bench/record.c's file, on a copy of the database.
  */
 void run_replay(struct place *p, const char *service, const char *schema, const char *dsn);
+/* A service alone, just started, works off what waits for it of the orders that run_accept has
+ * sent. */
+void run_stage(struct place *p, const char *service);
+/* A service's publisher, just started, sends what waits in the journal. */
+void run_publisher(struct place *p, const char *service);
 
 /* The table to standard error; the object too, as the last line of standard output. */
 void run_report(struct place *p, const char *check, bool json);

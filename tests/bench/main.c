@@ -9,7 +9,8 @@
 
 static const char usage[] =
 	"usage: karwan-bench catalogue | warm N | hold RATE | path | half | accept N | read | publish |\n"
-	"                    seek NAME | grown NAME RATE | soak N | killed RATE | overload RATE | book | replay SERVICE SCHEMA DSN | report CHECK [--json]\n";
+	"                    seek NAME | grown NAME RATE | soak N | killed RATE | overload RATE | book | replay SERVICE SCHEMA DSN |\n"
+	"                    stage SERVICE | publisher SERVICE | report CHECK [--json]\n";
 
 static int64_t number(const char *text)
 {
@@ -59,6 +60,10 @@ int main(int argc, char **argv)
 		run_book(&p);
 	else if (strcmp(verb, "replay") == 0 && words[2])
 		run_replay(&p, words[0], words[1], words[2]);
+	else if (strcmp(verb, "stage") == 0 && words[0])
+		run_stage(&p, words[0]);
+	else if (strcmp(verb, "publisher") == 0 && words[0])
+		run_publisher(&p, words[0]);
 	else if (strcmp(verb, "report") == 0 && words[0])
 		run_report(&p, words[0], words[1] && strcmp(words[1], "--json") == 0);
 	else {

@@ -44,6 +44,7 @@ void run_accept(struct place *p, int64_t n)
 		(double)r.n / r.seconds, us, (u.us[ROUTING] + u.us[PAYMENT]) / (double)r.n,
 		u.us[KAFKA] / (double)r.n, u.us[GENERATOR] / (double)r.n);
 	place_keep(p, "us.accept", us);
+	place_keep(p, "accepted", (double)(warm.orders + plan.orders));
 	load_free(l);
 }
 

@@ -48,17 +48,18 @@ void make_tag(char out[TAG_LENGTH + 1])
 
 double metric_of(struct place *p, int program, const char *name)
 {
+	KW_CLEANUP(kw_arena_freep) struct kw_arena *a = kw_arena_new((size_t)16 << 20);
 	struct kw_client *client = kw_client_new(true);
 	struct kw_call call = { .method = "GET" };
 	double sum = 0;
 	size_t n = strlen(name);
 
-	call.url = kw_arena_printf(p->arena, "http://127.0.0.1:%d/metrics",
-		place_port(p, kw_arena_printf(p->arena, "%s-admin", program_names[program])));
-	kw_client_run(client, p->arena, &call, 1, 10000, (size_t)4 << 20);
+	call.url = kw_arena_printf(a, "http://127.0.0.1:%d/metrics",
+		place_port(p, kw_arena_printf(a, "%s-admin", program_names[program])));
+	kw_client_run(client, a, &call, 1, 10000, (size_t)4 << 20);
 	if (call.rc != KW_OK || call.status != 200)
 		die("%s does not tell its metrics", program_names[program]);
-	char *text = kw_arena_strn(p->arena, call.answer.p, call.answer.n);
+	char *text = kw_arena_strn(a, call.answer.p, call.answer.n);
 	for (char *line = text; line && *line; line = strchr(line, '\n')) {
 		line += *line == '\n';
 		if (strncmp(line, name, n) == 0 && (line[n] == ' ' || line[n] == '{')) {

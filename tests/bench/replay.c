@@ -236,6 +236,7 @@ void run_replay(struct place *p, const char *service, const char *schema, const 
 		die("%lld of %lld statements touched other rows than when they were recorded",
 			(long long)r.otherwise, (long long)r.statements);
 	place_keep(p, kw_arena_printf(p->arena, "us.sql.%s", service), us);
+	place_keep(p, kw_arena_printf(p->arena, "sql_per_s.%s", service), orders / seconds);
 	munmap((void *)(uintptr_t)file, (size_t)st.st_size);
 	close(fd);
 	kw_arena_free(r.arena);

@@ -24,6 +24,20 @@ static const struct row {
 
 #define FIGURE(key) place_figure(p, key)
 
+static const int staged[] = { ROUTING, PAYMENT, DISPATCH };
+
+struct stage {
+	double per_s, sql_per_s;
+};
+
+static struct stage stage_of(struct place *p, int program)
+{
+	const char *name = program_names[program];
+
+	return (struct stage) { FIGURE(kw_arena_printf(p->arena, "stage_per_s.%s", name)),
+		FIGURE(kw_arena_printf(p->arena, "sql_per_s.%s", name)) };
+}
+
 static void tell_runs(struct place *p, const char *key, const char *what)
 {
 	KW_CLEANUP(kw_buf_done) struct kw_buf out;
@@ -53,6 +67,13 @@ static void print_table(struct place *p, const struct part *parts, double cores,
 		tell("  %-36s %10.1f us", program_names[i], us);
 	}
 	tell("  %-36s %10.1f us", "together", cpu);
+	tell("\na service alone, its orders waiting:");
+	for (size_t i = 0; i < KW_LEN(staged); i++) {
+		struct stage s = stage_of(p, staged[i]);
+		tell("  %-36s %6.0f orders/s, %.2f of the %.0f of its SQL alone",
+			program_names[staged[i]], s.per_s, s.per_s / s.sql_per_s, s.sql_per_s);
+	}
+	tell("  %-36s %6.0f events/s", "publisher", FIGURE("publisher_per_s"));
 	tell("\n%.0f orders/s, %.2f of the ceiling", FIGURE("orders_per_s"),
 		FIGURE("orders_per_s") / ceiling);
 	tell_runs(p, "orders_per_s", "orders/s");
@@ -110,7 +131,15 @@ static void print_json(struct place *p, const struct part *parts, double ceiling
 	for (size_t i = 0; i < KW_LEN(rows); i++)
 		kw_buf_printf(&out, "%s\"%s\":{\"units\":%.3f,\"us\":%.3f}", i ? "," : "",
 			rows[i].key, parts[i].units, parts[i].unit_us);
-	kw_buf_str(&out, "},\"resident_mb\":{");
+	kw_buf_str(&out, "},\"stages\":{");
+	for (size_t i = 0; i < KW_LEN(staged); i++) {
+		struct stage s = stage_of(p, staged[i]);
+		kw_buf_printf(&out, "%s\"%s\":{\"per_s\":%.0f,\"sql_per_s\":%.0f,\"ratio\":%.2f}",
+			i ? "," : "", program_names[staged[i]], s.per_s, s.sql_per_s,
+			s.per_s / s.sql_per_s);
+	}
+	kw_buf_printf(
+		&out, "},\"publisher_per_s\":%.0f,\"resident_mb\":{", FIGURE("publisher_per_s"));
 	for (int i = ROUTING; i <= DISPATCH; i++)
 		kw_buf_printf(&out, "%s\"%s\":%.1f", i > ROUTING ? "," : "", program_names[i],
 			FIGURE(kw_arena_printf(p->arena, "resident.%s", program_names[i])));
