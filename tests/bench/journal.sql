@@ -6,6 +6,8 @@ INSERT INTO journal (partition, number, epoch, id, topic, key, type, entity, ver
 	SELECT j.partition, h.number + row_number() OVER (PARTITION BY j.partition ORDER BY j.number), h.epoch, gen_random_uuid(), j.topic, j.key,
 		j.type, j.entity, j.version, j.time, j.trace, j.payload
 	FROM journal j JOIN head h USING (partition) WHERE j.number > h.number - :copies;
-UPDATE head h SET number = j.number FROM (SELECT partition, max(number) AS number FROM journal GROUP BY partition) j USING (partition);
+UPDATE head h SET number = (SELECT max(j.number) FROM journal j WHERE j.partition = h.partition);
 COMMIT;
 CHECKPOINT;
+-- It begins when it is being looked at.
+UPDATE leases SET until = clock_timestamp() + interval '10 seconds' WHERE name = 'publisher';
