@@ -12,6 +12,7 @@
 #define LOG_WINDOW_US (10 * KW_US_PER_S)
 #define MOVING_STEP_MS 20
 #define END_S 5
+#define LEARN_MS 1000
 #define SYSLOG_WARNING 4
 #define SYSLOG_INFO 6
 
@@ -314,6 +315,34 @@ static bool is_moving(rd_kafka_resp_err_t rerr)
 	       rerr == RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
 }
 
+/* One end of a partition (OFFSET_BEGINNING, OFFSET_END). rd_kafka_query_watermark_offsets would ask
+ * for both at once, but before librdkafka 2.3 it waits for a leader that is gone for as long as it
+ * is gone. */
+static rd_kafka_resp_err_t ask_end(rd_kafka_t *rk, const char *topic, int32_t partition,
+	int64_t which, int64_t until_us, int64_t *ret)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+	int64_t left_ms = (until_us - kw_monotonic_us()) / 1000;
+	rd_kafka_resp_err_t rerr;
+
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset = which;
+	rerr = rd_kafka_offsets_for_times(rk, list, left_ms > 0 ? (int)left_ms : 0);
+	if (!rerr)
+		rerr = list->elems[0].err;
+	*ret = list->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(list);
+	return rerr;
+}
+
+/* Another broker may lead by now: the next question goes there. */
+static void learn_leaders(rd_kafka_t *rk)
+{
+	const struct rd_kafka_metadata *told;
+
+	if (rd_kafka_metadata(rk, 1, NULL, &told, LEARN_MS) == 0)
+		rd_kafka_metadata_destroy(told);
+}
+
 enum kw_rc kw_client_watermarks(rd_kafka_t *rk, const char *topic, int32_t partition,
 	int timeout_ms, int64_t *ret_low, int64_t *ret_high, struct kw_err *err)
 {
@@ -322,16 +351,19 @@ enum kw_rc kw_client_watermarks(rd_kafka_t *rk, const char *topic, int32_t parti
 	rd_kafka_resp_err_t rerr;
 
 	for (;;) {
-		rerr = rd_kafka_query_watermark_offsets(
-			rk, topic, partition, &low, &high, (int)(left_us / 1000));
+		rerr = ask_end(rk, topic, partition, RD_KAFKA_OFFSET_BEGINNING, until_us, &low);
+		if (!rerr)
+			rerr = ask_end(rk, topic, partition, RD_KAFKA_OFFSET_END, until_us, &high);
 		left_us = until_us - kw_monotonic_us();
 		if (!is_moving(rerr) || left_us < MOVING_STEP_MS * 2000LL)
 			break;
 		(void)poll(NULL, 0, MOVING_STEP_MS);
 	}
-	if (rerr)
+	if (rerr) {
+		learn_leaders(rk);
 		return kw_bus_fail(err, rerr, "%s partition %d: Kafka did not tell its ends: %s",
 			topic, partition, rd_kafka_err2str(rerr));
+	}
 	*ret_low = low;
 	*ret_high = high;
 	return KW_OK;

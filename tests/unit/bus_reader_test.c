@@ -1,5 +1,6 @@
 /* Reading one partition of Apache Kafka from an offset to the end of now. */
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "bus/consumer.h"
 #include "bus/impl.h"
@@ -201,6 +202,28 @@ static void offset_below_the_log_is_raised(void **state)
 	assert_read(0, 0);
 }
 
+static void leader_is_gone_and_another_leads(void **state)
+{
+	(void)state;
+	char text[256];
+	rd_kafka_t *host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+	rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(host, 2);
+	struct kw_reader *other;
+	int64_t low, high;
+
+	assert_int_equal(rd_kafka_mock_topic_create(cluster, "led", 1, 2), 0);
+	assert_int_equal(rd_kafka_mock_partition_set_leader(cluster, "led", 0, 1), 0);
+	OK(kw_reader_open(rd_kafka_mock_cluster_bootstraps(cluster), "test", &other, &why));
+	OK(kw_reader_watermarks(other, "led", 0, &low, &high, &why));
+	assert_int_equal(rd_kafka_mock_broker_set_down(cluster, 1), 0);
+	assert_int_equal(kw_reader_watermarks(other, "led", 0, &low, &high, NULL), KW_RETRY);
+	assert_int_equal(rd_kafka_mock_partition_set_leader(cluster, "led", 0, 2), 0);
+	UNTIL(kw_reader_watermarks(other, "led", 0, &low, &high, NULL) == KW_OK, 60);
+	kw_reader_close(other);
+	rd_kafka_mock_cluster_destroy(cluster);
+	rd_kafka_destroy(host);
+}
+
 /* A record that was not given back is what librdkafka waits for; we do not. */
 static void a_client_that_does_not_end_is_left(void **state)
 {
@@ -287,6 +310,7 @@ int main(void)
 		cmocka_unit_test(another_partition_may_begin_before_the_end),
 		cmocka_unit_test(records_come_whole),
 		cmocka_unit_test(offset_below_the_log_is_raised),
+		cmocka_unit_test(leader_is_gone_and_another_leads),
 		cmocka_unit_test(a_client_that_does_not_end_is_left),
 		cmocka_unit_test(end_may_hold_no_record),
 		cmocka_unit_test(topic_that_is_not_there),
