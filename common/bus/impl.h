@@ -44,7 +44,7 @@ enum kw_rc kw_client_open(
 enum kw_rc kw_client_ask(
 	const char *brokers, const char *client_id, rd_kafka_t **ret, struct kw_err *err);
 /* Gives the handle back; flags as rd_kafka_destroy_flags takes them. false: librdkafka does not
- * come to an end (2.0 to 2.3 can wait for ever for a partition that they have lost count of: its
+ * come to an end (since 2.0 it can wait for ever for a partition that it has lost count of: its
  * issue 4674). Then the handle lives on, and so must what it was given. */
 bool kw_client_end(rd_kafka_t *rk, int flags);
 void kw_client_donep(rd_kafka_t **rk);
