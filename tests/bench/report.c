@@ -24,8 +24,6 @@ static const struct row {
 
 #define FIGURE(key) place_figure(p, key)
 
-static const int staged[] = { ROUTING, PAYMENT, DISPATCH };
-
 struct stage {
 	double per_s, sql_per_s;
 };
@@ -68,10 +66,10 @@ static void print_table(struct place *p, const struct part *parts, double cores,
 	}
 	tell("  %-36s %10.1f us", "together", cpu);
 	tell("\na service alone, its orders waiting:");
-	for (size_t i = 0; i < KW_LEN(staged); i++) {
-		struct stage s = stage_of(p, staged[i]);
-		tell("  %-36s %6.0f orders/s, %.2f of the %.0f of its SQL alone",
-			program_names[staged[i]], s.per_s, s.per_s / s.sql_per_s, s.sql_per_s);
+	for (int i = ROUTING; i <= DISPATCH; i++) {
+		struct stage s = stage_of(p, i);
+		tell("  %-36s %6.0f orders/s, %.2f of the %.0f of its SQL alone", program_names[i],
+			s.per_s, s.per_s / s.sql_per_s, s.sql_per_s);
 	}
 	tell("  %-36s %6.0f events/s", "publisher", FIGURE("publisher_per_s"));
 	tell("\n%.0f orders/s, %.2f of the ceiling", FIGURE("orders_per_s"),
@@ -132,10 +130,10 @@ static void print_json(struct place *p, const struct part *parts, double ceiling
 		kw_buf_printf(&out, "%s\"%s\":{\"units\":%.3f,\"us\":%.3f}", i ? "," : "",
 			rows[i].key, parts[i].units, parts[i].unit_us);
 	kw_buf_str(&out, "},\"stages\":{");
-	for (size_t i = 0; i < KW_LEN(staged); i++) {
-		struct stage s = stage_of(p, staged[i]);
+	for (int i = ROUTING; i <= DISPATCH; i++) {
+		struct stage s = stage_of(p, i);
 		kw_buf_printf(&out, "%s\"%s\":{\"per_s\":%.0f,\"sql_per_s\":%.0f,\"ratio\":%.2f}",
-			i ? "," : "", program_names[staged[i]], s.per_s, s.sql_per_s,
+			i > ROUTING ? "," : "", program_names[i], s.per_s, s.sql_per_s,
 			s.per_s / s.sql_per_s);
 	}
 	kw_buf_printf(

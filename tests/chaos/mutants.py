@@ -220,6 +220,7 @@ ROWS = (
     ("order_twice", ORDER_TWICE, (2,)),
     ("line_lost", delete("routing.order_lines"), (3, 21)),
     ("quarantine_lost", delete("routing.exceptions", "kind = 'CONFLICT'"), (3,)),
+    ("conflict_lost", delete("payment.exceptions", "kind = 'EVENT_CONFLICT'"), (3,)),
     ("dead_letter_lost", dead_letter_lost, (4,)),
     ("parcel_booked_twice", BOOKED_AGAIN, (11,)),
     ("payment_applied_twice", update("payment.payments", "captured = 2 * captured", "captured > 0"), (7,)),

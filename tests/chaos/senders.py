@@ -194,9 +194,11 @@ def other_conflicts(seen, saw):
     first = seen.by("payment.provider_events", "provider", "provider_event_id")
     for at, contents in told.items():
         saw()
-        for content, payment in contents if len(contents) > 1 and at in first else ():
-            if content != first[at]["content_hash"] and uuid_of("exception", "EVENT_CONFLICT", *at, payment) not in known:
-                yield Offender(at[1], f"event {at[1]} of {at[0]} came with {len(contents)} contents, and is no exception of payment {payment}")
+        stands = first[at]["content_hash"] if at in first else None
+        for content, payment in contents if len(contents) > 1 else ():
+            if content != stands and uuid_of("exception", "EVENT_CONFLICT", *at, payment) not in known:
+                yield Offender(at[1], f"event {at[1]} of {at[0]} came with {len(contents)} contents, and is no exception of "
+                                      f"payment {payment}")
     scans = collections.defaultdict(set)
     for record in seen.records("karwan.dispatch.in"):
         if record.type == "karwan.tracking.reported.v1":

@@ -115,7 +115,7 @@ static const struct command event_of_another_payment[] = {
 			2) },
 	{ "no payment",
 		number("payment",
-			"SELECT count(*) FROM payments WHERE provider_payment_id = 'pi_pavilion_OTHER'",
+			"SELECT count(*) FROM payments WHERE provider_payment_id IN ('pi_pavilion_OTHER', 'pi_pavilion_THIRD')",
 			0) },
 	{ "clean", check_clean() },
 	{ 0 },

@@ -132,67 +132,63 @@ static void test_rights(void **state)
 
 /* Each changes one thing behind the triggers' back; the check must name it, and be clean again when
  * it is undone. */
+static const struct {
+	const char *rule, *change, *undo;
+} mutants[] = {
+	{ "LEDGER_ZERO",
+		"UPDATE payment.postings SET minor = minor + 1 WHERE account = 'MAKER' AND party = 'amina'",
+		"UPDATE payment.postings SET minor = minor - 1 WHERE account = 'MAKER' AND party = 'amina'" },
+	{ "MAKER",
+		"UPDATE payment.postings SET minor = minor + CASE account WHEN 'MAKER' THEN 5 ELSE -5 END WHERE (account, party) IN "
+		"(('MAKER', 'amina'), ('FEE', 'dibs')) AND (entity_id, revision) IN (SELECT entity_id, revision FROM payment.postings "
+		"WHERE account = 'MAKER' AND party = 'amina')",
+		"UPDATE payment.postings SET minor = minor - CASE account WHEN 'MAKER' THEN 5 ELSE -5 END WHERE (account, party) IN "
+		"(('MAKER', 'amina'), ('FEE', 'dibs')) AND (entity_id, revision) IN (SELECT entity_id, revision FROM payment.postings "
+		"WHERE account = 'MAKER' AND party = 'amina')" },
+	{ "RECEIVED",
+		"UPDATE payment.expectations SET received = received - 1 WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET received = received + 1 WHERE external_id = 'm1'" },
+	{ "STATE", "UPDATE payment.expectations SET state = 'OVER' WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET state = 'POSTED' WHERE external_id = 'm1'" },
+	{ "STATE", "UPDATE payment.expectations SET cleared = false WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET cleared = true WHERE external_id = 'm1'" },
+	{ "EXPECTED", "UPDATE payment.expectations SET cancelled = 7 WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET cancelled = 0 WHERE external_id = 'm1'" },
+	{ "PROVIDER_EVENTS",
+		"UPDATE payment.provider_events SET payment_id = gen_random_uuid() WHERE provider_event_id = 'evt_m1'",
+		"UPDATE payment.provider_events SET payment_id = (SELECT payment_id FROM payment.payments WHERE provider_payment_id = "
+		"'pi_m1') WHERE provider_event_id = 'evt_m1'" },
+	{ "CLEARING",
+		"UPDATE payment.payments SET captured = captured + 1 WHERE provider_payment_id = 'pi_m2'",
+		"UPDATE payment.payments SET captured = captured - 1 WHERE provider_payment_id = 'pi_m2'" },
+	{ "SUSPENSE",
+		"UPDATE payment.payments SET order_id = NULL WHERE provider_payment_id = 'pi_m1'",
+		"UPDATE payment.payments SET order_id = (SELECT order_id FROM payment.expectations WHERE external_id = 'm1') "
+		"WHERE provider_payment_id = 'pi_m1'" },
+	{ "EARNED_DELIVERED",
+		"UPDATE payment.shares SET delivered_at = NULL WHERE maker_id = 'amina'",
+		"UPDATE payment.shares SET delivered_at = now() WHERE maker_id = 'amina'" },
+	{ "EARNED_MISSING",
+		"UPDATE payment.shares SET delivered_at = now() WHERE maker_id = 'bano'",
+		"UPDATE payment.shares SET delivered_at = NULL WHERE maker_id = 'bano'" },
+	{ "LINE_EARNED_TWICE", "UPDATE payment.order_lines SET quantity = 1 WHERE line_id = 'a'",
+		"UPDATE payment.order_lines SET quantity = 3 WHERE line_id = 'a'" },
+	{ "LEDGER_WHOLE",
+		"INSERT INTO payment.transactions VALUES ('11111111-1111-5111-8111-111111111111', 1, 'MONEY', NULL, now())",
+		"DELETE FROM payment.transactions WHERE entity_id = '11111111-1111-5111-8111-111111111111'" },
+	{ "LEDGER_NUMBERS",
+		"UPDATE payment.expectations SET revision = revision + 1 WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET revision = revision - 1 WHERE external_id = 'm1'" },
+	{ "RELEASED",
+		"UPDATE payment.expectations SET released = released + 1 WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET released = released - 1 WHERE external_id = 'm1'" },
+	{ "EXCEPTIONS", "UPDATE payment.expectations SET faults = 1 WHERE external_id = 'm1'",
+		"UPDATE payment.expectations SET faults = 0 WHERE external_id = 'm1'" },
+};
+
 static void test_mutants(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *rule, *change, *undo;
-	} mutants[] = {
-		{ "LEDGER_ZERO",
-			"UPDATE payment.postings SET minor = minor + 1 WHERE account = 'MAKER' AND party = 'amina'",
-			"UPDATE payment.postings SET minor = minor - 1 WHERE account = 'MAKER' AND party = 'amina'" },
-		{ "MAKER",
-			"UPDATE payment.postings SET minor = minor + CASE account WHEN 'MAKER' THEN 5 ELSE -5 END WHERE (account, party) IN "
-			"(('MAKER', 'amina'), ('FEE', 'dibs')) AND (entity_id, revision) IN (SELECT entity_id, revision FROM payment.postings "
-			"WHERE account = 'MAKER' AND party = 'amina')",
-			"UPDATE payment.postings SET minor = minor - CASE account WHEN 'MAKER' THEN 5 ELSE -5 END WHERE (account, party) IN "
-			"(('MAKER', 'amina'), ('FEE', 'dibs')) AND (entity_id, revision) IN (SELECT entity_id, revision FROM payment.postings "
-			"WHERE account = 'MAKER' AND party = 'amina')" },
-		{ "RECEIVED",
-			"UPDATE payment.expectations SET received = received - 1 WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET received = received + 1 WHERE external_id = 'm1'" },
-		{ "STATE",
-			"UPDATE payment.expectations SET state = 'OVER' WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET state = 'POSTED' WHERE external_id = 'm1'" },
-		{ "STATE",
-			"UPDATE payment.expectations SET cleared = false WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET cleared = true WHERE external_id = 'm1'" },
-		{ "EXPECTED",
-			"UPDATE payment.expectations SET cancelled = 7 WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET cancelled = 0 WHERE external_id = 'm1'" },
-		{ "PROVIDER_EVENTS",
-			"UPDATE payment.provider_events SET payment_id = gen_random_uuid() WHERE provider_event_id = 'evt_m1'",
-			"UPDATE payment.provider_events SET payment_id = (SELECT payment_id FROM payment.payments WHERE provider_payment_id = "
-			"'pi_m1') WHERE provider_event_id = 'evt_m1'" },
-		{ "CLEARING",
-			"UPDATE payment.payments SET captured = captured + 1 WHERE provider_payment_id = 'pi_m2'",
-			"UPDATE payment.payments SET captured = captured - 1 WHERE provider_payment_id = 'pi_m2'" },
-		{ "SUSPENSE",
-			"UPDATE payment.payments SET order_id = NULL WHERE provider_payment_id = 'pi_m1'",
-			"UPDATE payment.payments SET order_id = (SELECT order_id FROM payment.expectations WHERE external_id = 'm1') "
-			"WHERE provider_payment_id = 'pi_m1'" },
-		{ "EARNED_DELIVERED",
-			"UPDATE payment.shares SET delivered_at = NULL WHERE maker_id = 'amina'",
-			"UPDATE payment.shares SET delivered_at = now() WHERE maker_id = 'amina'" },
-		{ "EARNED_MISSING",
-			"UPDATE payment.shares SET delivered_at = now() WHERE maker_id = 'bano'",
-			"UPDATE payment.shares SET delivered_at = NULL WHERE maker_id = 'bano'" },
-		{ "LINE_EARNED_TWICE",
-			"UPDATE payment.order_lines SET quantity = 1 WHERE line_id = 'a'",
-			"UPDATE payment.order_lines SET quantity = 3 WHERE line_id = 'a'" },
-		{ "LEDGER_WHOLE",
-			"INSERT INTO payment.transactions VALUES ('11111111-1111-5111-8111-111111111111', 1, 'MONEY', NULL, now())",
-			"DELETE FROM payment.transactions WHERE entity_id = '11111111-1111-5111-8111-111111111111'" },
-		{ "LEDGER_NUMBERS",
-			"UPDATE payment.expectations SET revision = revision + 1 WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET revision = revision - 1 WHERE external_id = 'm1'" },
-		{ "RELEASED",
-			"UPDATE payment.expectations SET released = released + 1 WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET released = released - 1 WHERE external_id = 'm1'" },
-		{ "EXCEPTIONS",
-			"UPDATE payment.expectations SET faults = 1 WHERE external_id = 'm1'",
-			"UPDATE payment.expectations SET faults = 0 WHERE external_id = 'm1'" },
-	};
 	struct order_received order = shawls("m1");
 	struct order_routed routed = by_two("m1");
 	struct payment_reported paid = word_of("m1", KIND_SUCCEEDED, PKR(15334), "evt_m1", "pi_m1");
