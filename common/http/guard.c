@@ -29,12 +29,10 @@ bool kw_conn_move(struct kw_conn *c, enum kw_phase to)
 
 	if ((mark & 7) == KW_CUT)
 		return false;
-	if (to == KW_RECEIVING) {
-		int64_t first = atomic_load_explicit(&c->first_us, memory_order_relaxed);
-		now = first ? first : now;
-	}
-	if (to == KW_IDLE)
-		atomic_store_explicit(&c->first_us, 0, memory_order_relaxed);
+	/* the guard may still be writing of a silence that is over */
+	if (to == KW_RECEIVING &&
+		atomic_load_explicit(&c->first_mark, memory_order_acquire) == mark + 1)
+		now = atomic_load_explicit(&c->first_us, memory_order_relaxed);
 	atomic_store_explicit(&c->since_us, now, memory_order_relaxed);
 	return atomic_compare_exchange_strong_explicit(&c->mark, &mark,
 		((mark >> 3) + 1) << 3 | (uint64_t)to, memory_order_acq_rel, memory_order_relaxed);
@@ -187,20 +185,23 @@ static bool ended(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* Did a request begin in this silence? Its deadline runs from when we first saw it. */
-static bool begun(struct kw_conn *c, uint64_t mark, int64_t now)
+/* When we first saw that a request had begun in this silence: its deadline runs from there; 0: none
+ * has. */
+static int64_t begun(struct kw_conn *c, uint64_t mark, int64_t now)
 {
 	uint64_t bytes = bytes_received(c->fd);
 
-	if (c->seen_mark != mark + 1) { /* + 1: never 0 */
+	if (c->seen_mark != mark + 1) {
 		c->seen_mark = mark + 1;
 		c->seen_bytes = (mark & 7) == KW_OPENED ? 0 : bytes;
 	}
 	if (bytes == c->seen_bytes)
-		return false;
-	int64_t none = 0;
-	atomic_compare_exchange_strong(&c->first_us, &none, now);
-	return true;
+		return 0;
+	if (atomic_load_explicit(&c->first_mark, memory_order_relaxed) != mark + 1) {
+		atomic_store_explicit(&c->first_us, now, memory_order_relaxed);
+		atomic_store_explicit(&c->first_mark, mark + 1, memory_order_release);
+	}
+	return atomic_load_explicit(&c->first_us, memory_order_relaxed);
 }
 
 static void cut(struct kw_conn *c, uint64_t mark, int status)
@@ -213,29 +214,30 @@ static void cut(struct kw_conn *c, uint64_t mark, int status)
 	shutdown(c->fd, SHUT_RDWR);
 }
 
+/* How long the silence may be in which a connection is. */
+static int64_t silence_max(const struct kw_conn *c, enum kw_phase phase, int64_t age)
+{
+	if (phase == KW_OPENED)
+		return (int64_t)c->server->config.deadline_ms * 1000;
+	/* libmicrohttpd overlooks an end that comes with the last request */
+	if (age > KW_ENDED_MS * 1000LL && ended(c->fd))
+		return 0;
+	return KW_IDLE_MS * 1000LL;
+}
+
 static void look_at(struct kw_server *s, struct kw_conn *c, int64_t now)
 {
 	uint64_t mark = atomic_load_explicit(&c->mark, memory_order_acquire);
 	int64_t age = now - atomic_load_explicit(&c->since_us, memory_order_relaxed);
 	int64_t deadline = (int64_t)s->config.deadline_ms * 1000, first;
+	enum kw_phase phase = (enum kw_phase)(mark & 7);
 
-	switch ((enum kw_phase)(mark & 7)) {
+	switch (phase) {
 	case KW_OPENED:
-		if (begun(c, mark, now) && age > deadline)
-			cut(c, mark, 408);
-		else if (age > deadline)
-			cut(c, mark, 0);
-		break;
 	case KW_IDLE:
-		if (begun(c, mark, now)) {
-			first = atomic_load_explicit(&c->first_us, memory_order_relaxed);
-			if (first && now - first > deadline)
-				cut(c, mark, 408);
-		} else if (age > KW_IDLE_MS * 1000LL ||
-			   (age > KW_ENDED_MS * 1000LL && ended(c->fd))) {
-			/* libmicrohttpd overlooks an end that comes with the last request */
-			cut(c, mark, 0);
-		}
+		first = begun(c, mark, now);
+		if (first ? now - first > deadline : age > silence_max(c, phase, age))
+			cut(c, mark, first ? 408 : 0);
 		break;
 	case KW_RECEIVING:
 		if (age > deadline)

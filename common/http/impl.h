@@ -45,8 +45,12 @@ struct kw_conn {
 	int over;                 /* status with which it is told that a limit is reached, or 0 */
 	_Atomic uint64_t mark;    /* phase in the low three bits, above them a count of changes */
 	_Atomic int64_t since_us; /* when the phase began; written before mark */
-	_Atomic int64_t first_us; /* guard saw the first bytes of a request; 0: not */
-	/* guard only: the silence it looks at, and the bytes received when it began */
+	/* The silence (its mark + 1) in which the guard saw the first bytes of a request, and when:
+	 * first_us is written before first_mark. */
+	_Atomic uint64_t first_mark;
+	_Atomic int64_t first_us;
+	/* guard only: the silence it looks at (its mark + 1), and the bytes received when it began
+	 */
 	uint64_t seen_mark, seen_bytes;
 	/* pool's thread only */
 	struct kw_request_impl *request;

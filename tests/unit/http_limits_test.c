@@ -226,6 +226,24 @@ static void test_rest_between_requests(void **state)
 	kw_server_stop(s);
 }
 
+/* A connection that was opened ahead of its first request takes nothing of that one's time. */
+static void test_opened_ahead(void **state)
+{
+	struct kw_server *s = start((struct kw_server_config) { .deadline_ms = 2000 });
+	struct peer_answer answer;
+	int fd = peer_dial(kw_server_port(s));
+
+	(void)state;
+	assert_true(peer_silent(fd, 1200));
+	peer_say(fd, "GET /sm");
+	assert_true(peer_silent(fd, 1200));
+	peer_say(fd, "all HTTP/1.1\r\n" H "\r\n");
+	peer_hear(fd, &answer);
+	assert_int_equal(answer.status, 200);
+	peer_close(fd);
+	kw_server_stop(s);
+}
+
 /* The end of what a client sends comes with its last request: it is answered, and the connection
  * does not wait for another. */
 static void test_end_with_request(void **state)
@@ -538,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_senders),
 		cmocka_unit_test(test_rest_between_requests),
+		cmocka_unit_test(test_opened_ahead),
 		cmocka_unit_test(test_end_with_request),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_big_answer),
