@@ -107,18 +107,24 @@ bench_parts() {
 	bench_stages
 }
 
+# bench_from_start STEP SERVICE: the step looks from before the service starts, and nobody else looks whether it is ready.
+bench_from_start() {
+	local step
+	bench_step "$@" &
+	step=$!
+	launch_programs "$2"
+	wait "$step"
+	stop_program "$2"
+}
+
 # One service after another works off what bench_accept has left, then a publisher copies of the last events of a journal.
 bench_stages() {
 	local name
 	for name in order-routing payment-reconciliation courier-dispatch; do
-		start_programs "$name"
-		bench_step stage "$name"
-		stop_program "$name"
+		bench_from_start stage "$name"
 	done
 	psql -X -q -v ON_ERROR_STOP=1 -v copies="$COPIED" -d "$(karwan_dsn)" -f "$ROOT/tests/bench/journal.sql" >/dev/null
-	start_programs order-routing
-	bench_step publisher order-routing
-	stop_program order-routing
+	bench_from_start publisher order-routing
 }
 
 # What an order costs while more and more orders are stored, at half of what comes out; and what comes out of more replicas.

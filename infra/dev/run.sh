@@ -94,8 +94,8 @@ command_of() {
 	[ "$1" != postgres ] || STOP_WITH=INT
 }
 
-# Several programs side by side.
-start_programs() {
+# Several programs side by side. start_programs also waits until all are ready.
+launch_programs() {
 	local name log
 	for name in "$@"; do
 		is_gone "$(supervisor_file "$name")" || continue
@@ -106,6 +106,11 @@ start_programs() {
 		launch "$log" "$DEV/supervise" "$RUN" "$name" "$STOP_WITH" "${COMMAND[@]}"
 		write_pid "$(supervisor_file "$name")" "$LAUNCHED"
 	done
+}
+
+start_programs() {
+	local name
+	launch_programs "$@"
 	for name in "$@"; do
 		wait_ready "$name"
 	done

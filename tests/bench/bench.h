@@ -36,10 +36,10 @@ void run_book(struct place *p);
 /* The statements that a service made, from tests/bench/record.c's file, on a copy of the database.
  */
 void run_replay(struct place *p, const char *service, const char *schema, const char *dsn);
-/* A service alone, just started, works off what waits for it of the orders that run_accept has
- * sent. */
+/* A service alone, started after this looks, works off what waits for it of the orders that
+ * run_accept has sent. */
 void run_stage(struct place *p, const char *service);
-/* A service's publisher, just started, sends what waits in the journal. */
+/* A service's publisher, started after this looks, sends what waits in the journal. */
 void run_publisher(struct place *p, const char *service);
 
 /* The table to standard error; the object too, as the last line of standard output. */
@@ -47,6 +47,8 @@ void run_report(struct place *p, const char *check, bool json);
 
 /* Sum of a counter over its labels, of a service's /metrics. */
 double metric_of(struct place *p, int program, const char *name);
+/* The same of a service that may not run yet; false: it does not. */
+bool metric_look(struct place *p, int program, const char *name, double *ret);
 /* A tag that no run before had. */
 void make_tag(char out[TAG_LENGTH + 1]);
 

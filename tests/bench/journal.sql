@@ -9,5 +9,3 @@ INSERT INTO journal (partition, number, epoch, id, topic, key, type, entity, ver
 UPDATE head h SET number = (SELECT max(j.number) FROM journal j WHERE j.partition = h.partition);
 COMMIT;
 CHECKPOINT;
--- It begins when it is being looked at.
-UPDATE leases SET until = clock_timestamp() + interval '10 seconds' WHERE name = 'publisher';

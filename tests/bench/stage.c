@@ -9,6 +9,7 @@
 #define LOOK_US (KW_US_PER_S / 20)
 #define QUIET_US (3 * KW_US_PER_S)
 #define LONGEST_US (300 * KW_US_PER_S)
+#define FIRST_SHARE 0.1 /* of the work may be done before the first look */
 
 static int program_of(const char *service)
 {
@@ -19,11 +20,11 @@ static int program_of(const char *service)
 }
 
 struct pace {
-	double per_s; /* without the start: from the first look that saw any */
+	double per_s; /* from the first look that saw it work */
 	double all;   /* since the service started */
 };
 
-/* Until the sum of the counters has not grown for a while. */
+/* From before the service starts until the sum of its counters has not grown for a while. */
 static struct pace work_off(struct place *p, int program, const char *const *counters, size_t n)
 {
 	double first = 0, last = 0;
@@ -31,25 +32,31 @@ static struct pace work_off(struct place *p, int program, const char *const *cou
 	int64_t began = kw_monotonic_us(), now = began;
 
 	while (last_us == 0 || now - last_us < QUIET_US) {
-		double sum = 0;
+		double sum = 0, one;
+		bool runs = true;
 
-		for (size_t i = 0; i < n; i++)
-			sum += metric_of(p, program, counters[i]);
+		for (size_t i = 0; runs && i < n; i++) {
+			runs = metric_look(p, program, counters[i], &one);
+			sum += one;
+		}
+		if (!runs && last_us > 0)
+			die("%s does not tell its metrics any more", program_names[program]);
 		now = kw_monotonic_us();
 		if (now - began > LONGEST_US)
 			die("%s does not come to an end", program_names[program]);
-		if (first == 0 && sum > 0) {
+		if (runs && first_us == 0 && sum > 0) {
 			first = sum;
 			first_us = now;
 		}
-		if (sum > last) {
+		if (runs && sum > last) {
 			last = sum;
 			last_us = now;
 		}
 		pause_us(LOOK_US);
 	}
-	if (last_us == first_us)
-		die("%s was done before it could be looked at", program_names[program]);
+	if (first > FIRST_SHARE * last)
+		die("%s had done %.0f of %.0f before it could be looked at", program_names[program],
+			first, last);
 	return (struct pace) { (last - first) * 1e6 / (double)(last_us - first_us), last };
 }
 
