@@ -1,6 +1,7 @@
 /* Leased outbound work on the intents table. */
 #include "flow/lease.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "flow/impl.h"
@@ -64,6 +65,12 @@ struct held_row {
 
 static const struct kw_col held_cols[] = { KW_COL_UUID(struct held_row, id), KW_COL_END };
 
+static int by_id(const void *left, const void *right)
+{
+	return strcmp(
+		((const struct held_row *)left)->id.s, ((const struct held_row *)right)->id.s);
+}
+
 enum kw_rc kw_lease_finish(
 	struct kw_batch *b, struct kw_intent_outcome *outcomes, size_t n, struct kw_err *err)
 {
@@ -75,10 +82,13 @@ enum kw_rc kw_lease_finish(
 	kw_args_time(&args, b->now);
 	KW_TRY(kw_pg_fetch(
 		b->pg, &stmts[FINISH], &args, held_cols, sizeof(*held), &held, &n_held, err));
+	if (n_held > 0)
+		qsort(held, n_held, sizeof(*held), by_id);
 	for (size_t i = 0; i < n; i++) {
-		outcomes[i].held = false;
-		for (size_t k = 0; k < n_held && !outcomes[i].held; k++)
-			outcomes[i].held = strcmp(held[k].id.s, outcomes[i].id.s) == 0;
+		struct held_row key = { outcomes[i].id };
+
+		outcomes[i].held =
+			n_held > 0 && bsearch(&key, held, n_held, sizeof(*held), by_id) != NULL;
 	}
 	return KW_OK;
 }

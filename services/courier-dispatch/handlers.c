@@ -211,12 +211,14 @@ enum kw_rc take_settled(
 	size_t n_orders, n_news, n_cleared = 0;
 	struct order *orders = orders_of(d->b->arena, in, n, sizeof(*in),
 		offsetof(struct expectation_settled, order_id), &n_orders);
+	const struct kw_meta **causes = kw_new(d->b->arena, const struct kw_meta *, n_orders);
 	struct order *news;
 
 	for (size_t i = 0; i < n; i++) {
 		struct order *o = find_order(orders, n_orders, &in[i].order_id);
 		const struct kw_place *place = &in[i].meta.place;
 
+		causes[o - orders] = &in[i].meta;
 		/* the later word counts; a replayed one may be older */
 		if (o->epoch > place->epoch ||
 			(o->epoch == place->epoch && o->number > place->number))
@@ -234,12 +236,9 @@ enum kw_rc take_settled(
 	KW_TRY(store_parcels_of(
 		d->b, news, n_cleared, PARCEL_PLANNED, &d->parcels, &d->n_parcels, err));
 	for (size_t i = 0; i < d->n_parcels; i++) {
-		const struct kw_meta *cause = NULL;
+		const struct order *o = find_order(orders, n_orders, &d->parcels[i].order_id);
 
-		for (size_t k = n; k > 0 && !cause; k--)
-			if (strcmp(in[k - 1].order_id.s, d->parcels[i].order_id.s) == 0)
-				cause = &in[k - 1].meta;
-		desk_release(d, &d->parcels[i], cause);
+		desk_release(d, &d->parcels[i], causes[o - orders]);
 	}
 	return desk_flush(d, err);
 }
