@@ -92,6 +92,7 @@ struct kw_runner {
 	struct kw_part *parts;
 	size_t n_parts;
 	bool pending; /* assigned by the group, offsets not loaded yet */
+	bool changed; /* a partition was not the log that was read; until all are looked at */
 	kw_time refused_since;
 	int64_t rest_until_us;
 	int64_t put_off_us; /* since when; 0: all rows say what was read */

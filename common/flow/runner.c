@@ -106,12 +106,14 @@ static enum kw_rc recover(
 	say(r, strcmp(err->code, "LOG_CHANGED") == 0 ? KW_ERROR : KW_WARNING, "batch runner waits",
 		err);
 	STAT(r, retries, 1);
-	if (strcmp(err->code, "EPOCH") == 0)
+	if (strcmp(err->code, "EPOCH") == 0) {
 		not_ready(r, "the database is not the one that was accepted");
-	else if (strcmp(err->code, "LOG_CHANGED") == 0)
+	} else if (strcmp(err->code, "LOG_CHANGED") == 0) {
+		r->changed = true;
 		not_ready(r, "a topic is not what was read: an operator must accept it");
-	else
+	} else {
 		not_ready(r, "PostgreSQL or Kafka is away");
+	}
 	r->pending = r->n_parts > 0;
 	backoff(backoff_ms);
 	return KW_OK;
@@ -145,6 +147,19 @@ static enum kw_rc settle(struct kw_runner *r, bool at_once, struct kw_err *err)
 	return kw_batch_settle(r, err);
 }
 
+/* After a step that went well. With much to work off it takes long until each partition has been
+ * looked at: who commits is ready, unless one of them was not what it should be. */
+static void judge_ready(struct kw_runner *r)
+{
+	if (r->n_parts == 0 || r->pending)
+		return;
+	if (!unverified(r))
+		r->changed = false;
+	else if (r->changed || atomic_load(&r->stats.batches) == 0)
+		return;
+	atomic_store(&r->ready, true);
+}
+
 static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw_err *err)
 {
 	const struct kw_message *ms;
@@ -171,8 +186,8 @@ static enum kw_rc step(struct kw_runner *r, bool once, bool *ret_done, struct kw
 		rc = kw_batch_process(r, ms, n, err);
 		plan_rest(r, n, began_us);
 	}
-	if (rc == KW_OK && r->n_parts > 0 && !r->pending && !unverified(r))
-		atomic_store(&r->ready, true);
+	if (rc == KW_OK)
+		judge_ready(r);
 	return rc;
 }
 

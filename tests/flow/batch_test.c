@@ -49,6 +49,43 @@ static void retry_runs_the_batch_again(void **state)
 	toy_done(&toy);
 }
 
+struct readiness {
+	struct toy_member member;
+	int commits, ready;
+};
+
+static void look_whether_ready(void *ctx)
+{
+	struct readiness *look = ctx;
+	const char *why;
+
+	look->commits++;
+	look->ready += kw_runner_ready(look->member.r, &why);
+}
+
+/* Most of the partitions that it reads from a place have not been looked at yet. */
+static void is_ready_while_it_works_off_what_waits(void **state)
+{
+	struct toy toy;
+	struct readiness look = { 0 };
+
+	(void)state;
+	toy_make(&toy, "waits", NULL, NULL);
+	toy_send_many(&toy, "e", 100, 1);
+	toy_consume(&toy);
+	toy_send_many(&toy, "f", 100, 1);
+	toy.config.batch_max = 1;
+	toy.config.on_commit = look_whether_ready;
+	toy.config.commit_ctx = &look;
+	toy_start(&look.member, &toy);
+	toy_wait(&toy, "SELECT count(*) FROM deeds", 200);
+	toy_end(&look.member);
+	assert_int_equal(look.commits, 100);
+	/* after the first batch, not after the last partition */
+	assert_int_equal(look.ready, look.commits - 1);
+	toy_done(&toy);
+}
+
 static void poison_is_isolated_and_can_be_replayed(void **state)
 {
 	struct toy toy;
@@ -263,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_fatal_error_is_not_a_death),
 		cmocka_unit_test(every_message_takes_effect_once),
 		cmocka_unit_test(retry_runs_the_batch_again),
+		cmocka_unit_test(is_ready_while_it_works_off_what_waits),
 		cmocka_unit_test(poison_is_isolated_and_can_be_replayed),
 		cmocka_unit_test(goes_on_where_the_offset_row_is),
 		cmocka_unit_test(duplicate_keys_in_one_batch_keep_their_order),

@@ -20,6 +20,7 @@
 #define REQUESTS_MAX 64
 #define ANSWERS_MAX ((size_t)1024 * 1024)
 #define PATIENCE_MS 20000
+#define SOURCES 64 /* loopback addresses of the client */
 
 /* ---- the server: it writes down what it handles ---- */
 
@@ -338,11 +339,18 @@ static size_t talk(const uint8_t *data, size_t size, char *answers)
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)kw_server_port(server)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct linger hard = { 1, 0 }; /* no port is left waiting */
+	/* We end first, so each port rests for a minute: hundreds of talks a second need more ports
+	 * than one address has. */
+	static uint32_t talks;
+	struct sockaddr_in from = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + talks++ % SOURCES) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	size_t n = 0;
 
-	kw_assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	kw_assert(fd >= 0);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	kw_assert(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
+	kw_assert(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
 	for (size_t sent = 0; sent < size;) {
 		ssize_t more = send(fd, data + sent, size - sent, MSG_NOSIGNAL);
 		if (more <= 0 && errno != EINTR)
@@ -357,7 +365,6 @@ static size_t talk(const uint8_t *data, size_t size, char *answers)
 			more = recv(fd, answers + n, ANSWERS_MAX - 1 - n, 0);
 		while (more < 0 && errno == EINTR);
 	}
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(fd);
 	answers[n] = '\0';
 	return n;
