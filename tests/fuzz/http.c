@@ -344,13 +344,16 @@ static size_t talk(const uint8_t *data, size_t size, char *answers)
 	static uint32_t talks;
 	struct sockaddr_in from = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + talks++ % SOURCES) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, failed;
 	size_t n = 0;
 
 	kw_assert(fd >= 0);
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	kw_assert(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
-	kw_assert(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	do
+		failed = connect(fd, (struct sockaddr *)&to, sizeof(to));
+	while (failed && errno == EINTR); /* goes on with the same connection */
+	kw_assert(!failed);
 	for (size_t sent = 0; sent < size;) {
 		ssize_t more = send(fd, data + sent, size - sent, MSG_NOSIGNAL);
 		if (more <= 0 && errno != EINTR)
