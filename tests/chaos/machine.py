@@ -41,8 +41,9 @@ def cache_only(seen, saw):
     for begin, end in mine:
         if end - begin < OFFERED_US or any(first < end and begin < last for first, last in others):
             continue
-        told = [attempt["status"] for attempt in seen.attempts if attempt["kind"] == "order" and begin <= attempt["t"] < end]
-        if told and 202 not in told:
+        before, told = ([attempt["status"] for attempt in seen.attempts if attempt["kind"] == "order" and first <= attempt["t"] < last]
+                        for first, last in ((begin - OFFERED_US, begin), (begin, end)))
+        if told and 202 in before and 202 not in told:  # what was away before Redis may still be on its way back
             yield Offender("redis", f"Redis alone was away for {(end - begin) / 1000000:.1f} s: of {len(told)} orders none was "
                                     f"accepted")
 
