@@ -80,7 +80,8 @@ class Stack:
 
     def __enter__(self):
         self.down()
-        shutil.rmtree(self.out, ignore_errors=True)
+        for of_before in (self.out, self.state):  # a run that failed may have left secrets that it made wrong
+            shutil.rmtree(of_before, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.out.chmod(0o777)
         run(self.root / "karwan", "secrets", "demo", env=self.env)
