@@ -32,7 +32,7 @@ static struct pace work_off(struct place *p, int program, const char *const *cou
 	int64_t began = kw_monotonic_us(), now = began;
 
 	while (last_us == 0 || now - last_us < QUIET_US) {
-		double sum = 0, one;
+		double sum = 0, one = 0;
 		bool runs = true;
 
 		for (size_t i = 0; runs && i < n; i++) {

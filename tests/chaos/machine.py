@@ -4,6 +4,7 @@ once more at the end."""
 import collections
 import fnmatch
 import json
+import math
 import os
 import pathlib
 import re
@@ -37,13 +38,16 @@ def windows(seen, word):
 def cache_only(seen, saw):
     """16: losing Redis changes latency only: orders go on being accepted, and all other invariants hold."""
     saw(len(seen.attempts))
+    orders = [attempt for attempt in seen.attempts if attempt["kind"] == "order"]
+    accepted = sorted(order["t"] + order["us"] for order in orders if order["status"] == 202)
     mine, others = windows(seen, "redis")
+    # another fault lasts until an order is accepted again: a server that was away is on its way back until then
+    others = [(begin, next((t for t in accepted if t >= end), math.inf)) for begin, end in others]
     for begin, end in mine:
         if end - begin < OFFERED_US or any(first < end and begin < last for first, last in others):
             continue
-        before, told = ([attempt["status"] for attempt in seen.attempts if attempt["kind"] == "order" and first <= attempt["t"] < last]
-                        for first, last in ((begin - OFFERED_US, begin), (begin, end)))
-        if told and 202 in before and 202 not in told:  # what was away before Redis may still be on its way back
+        told = [order["status"] for order in orders if begin <= order["t"] < end]
+        if told and 202 not in told:
             yield Offender("redis", f"Redis alone was away for {(end - begin) / 1000000:.1f} s: of {len(told)} orders none was "
                                     f"accepted")
 

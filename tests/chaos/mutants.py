@@ -121,11 +121,10 @@ def not_believed(seen):
 
 def needs_its_cache(seen):
     """Redis alone was away, and no order was accepted meanwhile."""
-    times = [a["t"] for a in seen.attempts if a["kind"] == "order"]
-    begin = times[0] + machine.OFFERED_US
-    copy = with_attempts(seen, [{**a, "status": 503} if a["kind"] == "order" and a["t"] >= begin else a for a in seen.attempts])
+    orders = [a for a in seen.attempts if a["kind"] == "order"]
+    copy = with_attempts(seen, [{**a, "status": 503} if a["kind"] == "order" else a for a in seen.attempts])
     copy.faults = [{"fault": "redis_away", "target": "redis", "phase": phase, "t": t}
-                   for phase, t in (("begin", begin), ("end", times[-1] + 10 ** 7))]
+                   for phase, t in (("begin", orders[0]["t"]), ("end", orders[-1]["t"] + 10 ** 7))]
     return copy
 
 

@@ -229,14 +229,14 @@ static void test_rest_between_requests(void **state)
 /* A connection that was opened ahead of its first request takes nothing of that one's time. */
 static void test_opened_ahead(void **state)
 {
-	struct kw_server *s = start((struct kw_server_config) { .deadline_ms = 2000 });
+	struct kw_server *s = start((struct kw_server_config) { .deadline_ms = 5000 });
 	struct peer_answer answer;
 	int fd = peer_dial(kw_server_port(s));
 
 	(void)state;
-	assert_true(peer_silent(fd, 1200));
+	assert_true(peer_silent(fd, 3000));
 	peer_say(fd, "GET /sm");
-	assert_true(peer_silent(fd, 1200));
+	assert_true(peer_silent(fd, 3000));
 	peer_say(fd, "all HTTP/1.1\r\n" H "\r\n");
 	peer_hear(fd, &answer);
 	assert_int_equal(answer.status, 200);
